@@ -1,0 +1,146 @@
+"""What a run tells the world: small typed events, and the `Sink` that receives them.
+
+A sink may be the service, a JSONL file, a progress bar or a test's list. An event is a pure function of the spec and the
+round, except for wall-clock durations, so a run resumed from a checkpoint emits the same events again and a
+receiver can tell them apart by `key`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TextIO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+    kind: ClassVar[str]
+
+    @property
+    def key(self) -> str:
+        """Names the event within its run: the same event emitted again after a resume has the same key."""
+        return self.kind
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: `kind`, `key` and the fields."""
+        return {"kind": self.kind, "key": self.key, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The clients' data are partitioned and the roles are ready; `after_round` is 0 for a fresh run."""
+
+    kind: ClassVar[str] = "started"
+    rounds: int
+    after_round: int
+    partition: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """One per starting point."""
+        return f"started:{self.after_round}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundFinished(Event):
+    """A round is over. `metrics` maps series names to values; those of an evaluation are there only when one was made."""
+
+    kind: ClassVar[str] = "round_finished"
+    round: int
+    rounds: int
+    metrics: Mapping[str, float]
+
+    @property
+    def key(self) -> str:
+        """One per round."""
+        return f"round_finished:{self.round}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved(Event):
+    """A verified checkpoint of the state after `round` is on disk."""
+
+    kind: ClassVar[str] = "checkpoint_saved"
+    round: int
+
+    @property
+    def key(self) -> str:
+        """One per round."""
+        return f"checkpoint_saved:{self.round}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRejected(Event):
+    """A checkpoint on disk failed verification and an earlier one is used."""
+
+    kind: ClassVar[str] = "checkpoint_rejected"
+    path: str
+    message: str
+
+    @property
+    def key(self) -> str:
+        """One per checkpoint."""
+        return f"checkpoint_rejected:{self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Event):
+    """The run ended by itself or was asked to; `result` has the keys of `heron run --json`."""
+
+    kind: ClassVar[str] = "finished"
+    result: Mapping[str, Any]
+
+
+class Sink(Protocol):
+    """Receives a run's events, in order."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event; must not change it."""
+
+
+class ListSink:
+    """Keeps events in a list."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        """Append."""
+        self.events.append(event)
+
+
+class JsonlSink:
+    """Writes one JSON object per line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`, which stays the caller's to close."""
+        self._stream = stream
+
+    @classmethod
+    def open(cls, path: Path) -> JsonlSink:
+        """Append to a file."""
+        return cls(path.open("a", encoding="utf-8"))
+
+    def emit(self, event: Event) -> None:
+        """Write and flush one line."""
+        self._stream.write(json.dumps(event.to_dict()) + "\n")
+        self._stream.flush()
+
+
+class Tee:
+    """Passes every event on to several sinks."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        """Receive in the order given."""
+        self._sinks = sinks
+
+    def emit(self, event: Event) -> None:
+        """Pass on."""
+        for sink in self._sinks:
+            sink.emit(event)

@@ -1,0 +1,44 @@
+"""What a run comes to: the keys of `heron run --json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What one client step costs, as counted or tracked, and what the whole run sent.
+
+    `client_macs_per_step` and `client_flops_per_step` are counted in matrix products and convolutions (one MAC is two
+    FLOPs); `client_peak_bytes` is the tracked peak of one client; bytes are totals over all clients and rounds.
+    """
+
+    client_macs_per_step: int
+    client_flops_per_step: int
+    client_peak_bytes: int
+    bytes_up: int
+    bytes_down: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended and what it measured; accuracies are shares of 1, losses are means in nats."""
+
+    state: Literal["SUCCEEDED", "CANCELLED"]
+    rounds: int
+    test_accuracy: float
+    test_loss: float
+    auxiliary_accuracy: float
+    validation_accuracy: float
+    auxiliary_validation_accuracy: float
+    trajectory_digest: str
+    spec_hash: str
+    trajectory_hash: str
+    costs: Costs
+    wall_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,54 @@
+"""`clients`, `evaluation`, `stop` and `compute`: who takes part, how it is judged, when it ends, where it runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from heron_ray.spec.section import Section
+
+
+class ClientsSpec(Section):
+    """The population and what each sampled client does in a round."""
+
+    count: int = Field(ge=1, le=10_000_000, description="Clients in the population.")
+    per_round: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Clients sampled each round (the cohort). null: all of them."
+    )
+    batch_size: int = Field(
+        default=32, ge=1, le=1_000_000, description="Samples per local step; a smaller shard is used whole."
+    )
+    local_steps: int = Field(default=1, ge=1, le=1_000_000, description="Local steps h per round.")
+
+    @property
+    def cohort(self) -> int:
+        """Number of clients sampled each round."""
+        return self.count if self.per_round is None else self.per_round
+
+
+class EvaluationSpec(Section):
+    """When the global model is judged. The last round always is."""
+
+    every: int = Field(default=10, ge=1, le=1_000_000, description="Rounds between evaluations.")
+    batch_size: int = Field(default=1024, ge=1, le=1_000_000, description="Samples per forward pass of an evaluation.")
+
+
+class StopSpec(Section):
+    """Ends a run early. Decided on the validation split only."""
+
+    accuracy: float = Field(gt=0, le=1, description="Stop once the server's validation accuracy reaches this share.")
+
+
+class ComputeSpec(Section):
+    """Where a run executes. Of these, only `device` and `threads` may change a result's bits."""
+
+    executor: Literal["auto", "local", "ray"] = Field(
+        default="auto", description="auto: ray where a Ray cluster is connected (always in the service), else local."
+    )
+    actors: int = Field(default=2, ge=1, le=10_000, description="Client actors of the ray executor.")
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="Where tensors live.")
+    threads: int = Field(default=1, ge=1, le=1024, description="Threads each process uses inside one operation.")
+    checkpoint_every: int = Field(
+        default=50, ge=1, le=1_000_000, description="Rounds between checkpoints, where they are kept."
+    )
