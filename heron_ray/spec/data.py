@@ -14,6 +14,16 @@ class DigitsData(Section):
 
     kind: Literal["digits"] = Field(description="scikit-learn's handwritten digits.")
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: 64 grey levels."""
+        return (64,)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return 10
+
 
 class SyntheticData(Section):
     """Gaussian clusters, one per class: as many samples as wanted, for scale and cost studies."""
@@ -25,6 +35,11 @@ class SyntheticData(Section):
     spread: float = Field(
         default=1.0, gt=0, le=1e3, description="Standard deviation of a cluster; the centres' coordinates have 1."
     )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return (self.features,)
 
 
 DataSpec: TypeAlias = Annotated[DigitsData | SyntheticData, Field(discriminator="kind")]

@@ -1,0 +1,80 @@
+"""The actors: each holds one role and forwards calls to it. An actor outlives a run and may serve the next one."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heron_ray.data.dataset import Dataset, Split
+from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
+from heron_ray.simulation.setup import Setup
+
+
+class RoleActor:
+    """Base of the three actors."""
+
+    role_class: ClassVar[type[ClientHost] | type[MainServer] | type[FederationServer]]
+
+    def open(self, packed: dict[str, Any]) -> None:
+        """Build the role for a run."""
+        setup = unpack_setup(packed)
+        torch.set_num_threads(setup.spec.compute.threads)
+        self._role = type(self).role_class(setup)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Forward a call to the role."""
+        return getattr(self._role, method)(*arguments)
+
+
+class ClientActor(RoleActor):
+    """Hosts many virtual clients."""
+
+    role_class = ClientHost
+
+
+class MainServerActor(RoleActor):
+    """The main server."""
+
+    role_class = MainServer
+
+
+class FederationActor(RoleActor):
+    """The federation server."""
+
+    role_class = FederationServer
+
+
+def pack_setup(setup: Setup) -> dict[str, Any]:
+    """A setup as plain numpy arrays: put once into the object store, read in place by every actor of a node."""
+    dataset = setup.dataset
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {
+        "spec": setup.spec,
+        "classes": dataset.classes,
+        "input_shape": dataset.input_shape,
+        "splits": {name: (split.x.numpy(), split.y.numpy()) for name, split in splits.items()},
+        "shards": np.concatenate(setup.shards),
+        "shard_sizes": np.array([len(shard) for shard in setup.shards], dtype=np.int64),
+    }
+
+
+def unpack_setup(packed: dict[str, Any]) -> Setup:
+    """The setup that `pack_setup` packed; its arrays stay where they are."""
+    splits = {name: Split(x=_tensor(x), y=_tensor(y)) for name, (x, y) in packed["splits"].items()}
+    bounds = np.cumsum(packed["shard_sizes"])[:-1]
+    return Setup(
+        spec=packed["spec"],
+        dataset=Dataset(classes=packed["classes"], input_shape=packed["input_shape"], **splits),
+        shards=tuple(np.split(packed["shards"], bounds)),
+    )
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A tensor on the array's own memory. It may be read-only; roles never write to data."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)

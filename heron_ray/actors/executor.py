@@ -1,0 +1,127 @@
+"""RayExecutor: roles in Ray actors; arrays travel from actor to actor by object reference."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, Self
+
+import ray
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+
+from heron_ray.actors.actors import ClientActor, FederationActor, MainServerActor, pack_setup
+from heron_ray.errors import ExhaustedMemoryError, LostActorError
+from heron_ray.simulation.executor import Reference
+from heron_ray.simulation.setup import Setup
+
+_SERVER_CPUS = 0.01
+
+
+class RayRole:
+    """A role in an actor."""
+
+    def __init__(self, actor: Any) -> None:
+        """Wrap an actor handle."""
+        self.actor = actor
+
+    def call(self, method: str, *arguments: Reference) -> Reference:
+        """Queue the call; calls to one actor are carried out in order."""
+        return self.actor.call.remote(method, *arguments)
+
+    def call_parts(self, method: str, parts: int, *arguments: Reference) -> Sequence[Reference]:
+        """Queue the call; each value of the returned tuple has a reference of its own."""
+        references: Sequence[Reference] = self.actor.call.options(num_returns=parts).remote(method, *arguments)
+        return references
+
+
+class RayExecutor:
+    """`compute.actors` client actors, a main server actor and a federation actor.
+
+    Connects to the Ray cluster this process is connected to, else to `RAY_ADDRESS`, else starts one of its own and stops it
+    at `close`. CPU shares are fractions, so any number of actors fits any machine. Actors stay warm between runs.
+    """
+
+    lookahead = 2
+
+    def __init__(self) -> None:
+        """Nothing is started before `open`."""
+        self._owns_ray = False
+        self.hosts: Sequence[RayRole] = []
+
+    def open(self, setup: Setup) -> None:
+        """Bring up the actors, or reuse those of the previous run, and build their roles."""
+        if not ray.is_initialized():
+            _start_ray()
+            self._owns_ray = True
+        actors = setup.spec.compute.actors
+        if len(self.hosts) != actors:
+            self._stop_actors()
+            self._start_actors(actors, setup.spec.compute.device)
+        packed = ray.put(pack_setup(setup))
+        for reference in [role.actor.open.remote(packed) for role in self._roles()]:
+            self.get(reference)
+
+    def close(self) -> None:
+        """Stop the actors, and Ray if it was started here."""
+        self._stop_actors()
+        if self._owns_ray:
+            ray.shutdown()
+            self._owns_ray = False
+
+    def get(self, reference: Reference) -> Any:
+        """The value of a reference.
+
+        Raises:
+            LostActorError: An actor died; the run can be resumed.
+            ExhaustedMemoryError: Ray ended a process to save the machine's memory.
+            Exception: Whatever the call itself raised.
+        """
+        try:
+            return ray.get(reference)
+        except OutOfMemoryError as error:
+            raise ExhaustedMemoryError(
+                f"a process of the run was ended because memory ran out: {error}",
+                hint="lower clients.batch_size or compute.actors",
+            ) from error
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, RayActorError):
+                raise LostActorError(f"an actor of the run died: {cause}") from error
+            raise cause from error
+        except RayActorError as error:
+            raise LostActorError(f"an actor of the run died: {error}") from error
+
+    def _start_actors(self, count: int, device: str) -> None:
+        cpus = ray.cluster_resources().get("CPU", 1.0)
+        gpus = 1.0 / (count + 1) if device == "cuda" else 0.0
+        # Half of the cluster at the most, so that another experiment can start beside this one.
+        share = max(0.0001, int(10_000 * min(1.0, cpus / (2 * count))) / 10_000)
+        host_class = ray.remote(num_cpus=share, num_gpus=gpus, scheduling_strategy="SPREAD")(ClientActor)
+        self.hosts = [RayRole(host_class.remote()) for _ in range(count)]
+        self.main_server = RayRole(ray.remote(num_cpus=_SERVER_CPUS, num_gpus=gpus)(MainServerActor).remote())
+        self.federation_server = RayRole(ray.remote(num_cpus=_SERVER_CPUS)(FederationActor).remote())
+
+    def _roles(self) -> list[RayRole]:
+        return [*self.hosts, self.main_server, self.federation_server]
+
+    def _stop_actors(self) -> None:
+        if self.hosts:
+            for role in self._roles():
+                ray.kill(role.actor)
+        self.hosts = []
+
+    def __enter__(self) -> Self:
+        """For `with`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+
+def _start_ray() -> None:
+    """Connect to RAY_ADDRESS, or start Ray in this process's name, quietly."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(include_dashboard=None, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)

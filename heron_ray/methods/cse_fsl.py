@@ -1,0 +1,54 @@
+"""CSE-FSL (arXiv 2507.15816): HERON's first-order twin. The client backpropagates its auxiliary loss."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch.nn import functional
+
+from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
+from heron_ray.models.split import Part
+from heron_ray.spec.method import CseFslMethod
+from heron_ray.spec.optimizer import OptimizerSpec
+
+
+class CseFsl(Method):
+    """Per client and round, with theta = {front, auxiliary}:
+
+    for step in 1..h:
+        z = front(x);  l = CE(auxiliary(z), y)
+        every k-th step: upload (z, y)
+        theta = optimizer(theta, grad l)
+    """  # noqa: D415 - the summary line introduces the box
+
+    client_parts: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
+
+    def __init__(self, spec: CseFslMethod) -> None:
+        """Follow `spec`."""
+        self._spec = spec
+        self.keeps_state = spec.client_optimizer_lifetime == "run"
+
+    @property
+    def server_optimizer(self) -> OptimizerSpec:
+        """The main server's optimizer."""
+        return self._spec.server_optimizer
+
+    def client_round(self, client: Client) -> ClientRound:
+        """The box above."""
+        model, theta = client.model, client.vector.data
+        gradient = client.vector.gradient()
+        optimizer = client.optimizer(self._spec.client_optimizer)
+        total = torch.zeros((), device=theta.device)
+        for step in range(client.steps):
+            x, y = client.batch(step)
+            z = model.front(x)
+            loss = functional.cross_entropy(model.auxiliary(z), y)
+            if is_upload_step(step, self._spec.upload_every):
+                yield Upload(z=z.detach(), y=y)
+            del z
+            gradient.zero_()
+            torch.autograd.backward(loss)
+            optimizer.step(theta, gradient)
+            total += loss.detach()
+        return ClientUpdate(loss=total / client.steps, state=optimizer.state)

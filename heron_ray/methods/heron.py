@@ -1,0 +1,64 @@
+"""HERON-SFL (arXiv 2601.09076): zeroth-order clients, a first-order main server, no gradient on the way back."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
+from heron_ray.models.split import Part
+from heron_ray.spec.method import HeronMethod
+from heron_ray.spec.optimizer import OptimizerSpec
+from heron_ray.zo import ZerothOrderEstimator
+
+
+class Heron(Method):
+    """Per client and round, with theta = {front, auxiliary} of P parameters and q probes (equation 2):
+
+        for step in 1..h:
+            z = front(x);  l_0 = CE(auxiliary(z), y)
+            every k-th step: upload (z, y); z is released before the first probe
+            g = (1/q) sum_p  s [l(theta + mu u_p) - l_0] / mu * u_p          s = P on the unit sphere, else 1
+            theta = optimizer(theta, g)
+
+    Parameters never require gradients, so no autograd graph is built. With central differences l_0 serves only the
+    upload and the reported loss.
+    """  # noqa: D415 - the summary line introduces the box
+
+    client_parts: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
+
+    def __init__(self, spec: HeronMethod) -> None:
+        """Follow `spec`."""
+        self._spec = spec
+        self.keeps_state = spec.client_optimizer_lifetime == "run"
+
+    @property
+    def server_optimizer(self) -> OptimizerSpec:
+        """The main server's optimizer."""
+        return self._spec.server_optimizer
+
+    def client_round(self, client: Client) -> ClientRound:
+        """The box above."""
+        spec, model, theta = self._spec, client.model, client.vector.data
+        optimizer = client.optimizer(spec.client_optimizer)
+        estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
+        total = torch.zeros((), device=theta.device)
+        for step in range(client.steps):
+            x, y = client.batch(step)
+
+            def loss(x: Tensor = x, y: Tensor = y) -> Tensor:
+                return functional.cross_entropy(model.auxiliary(model.front(x)), y)
+
+            z = model.front(x)
+            loss_at_theta = functional.cross_entropy(model.auxiliary(z), y)
+            if is_upload_step(step, spec.upload_every):
+                yield Upload(z=z, y=y)
+            del z
+            seeds = client.direction_seeds(step, spec.zeroth_order.probes)
+            gradient = estimator.estimate(loss, loss_at_theta, seeds)
+            optimizer.step(theta, gradient)
+            total += loss_at_theta
+        return ClientUpdate(loss=total / client.steps, state=optimizer.state)

@@ -1,0 +1,58 @@
+"""SplitFed V2 (Thapa et al., arXiv 2004.12088): the main server returns dL/dz, serving one client after another."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from heron_ray.methods.method import Client, ClientRound, ClientUpdate, MainServer, Method, Upload
+from heron_ray.models.split import Part
+from heron_ray.spec.method import SflV2Method
+from heron_ray.spec.optimizer import OptimizerSpec
+
+
+class SflV2(Method):
+    """Per client and round, with theta = {front}; there is no auxiliary head:
+
+        for step in 1..h:
+            z = front(x);  upload (z, y);  the main server steps on CE(back(z), y) and returns dL/dz
+            theta = optimizer(theta, (dz/dtheta)^T dL/dz)
+
+    The client knows no loss of its own.
+    """  # noqa: D415 - the summary line introduces the box
+
+    client_parts: ClassVar[tuple[Part, ...]] = ("front",)
+    coupled: ClassVar[bool] = True
+
+    def __init__(self, spec: SflV2Method) -> None:
+        """Follow `spec`."""
+        self._spec = spec
+        self.keeps_state = spec.client_optimizer_lifetime == "run"
+
+    @property
+    def server_optimizer(self) -> OptimizerSpec:
+        """The main server's optimizer."""
+        return self._spec.server_optimizer
+
+    def client_round(self, client: Client) -> ClientRound:
+        """The client's side of the box above."""
+        theta = client.vector.data
+        gradient = client.vector.gradient()
+        optimizer = client.optimizer(self._spec.client_optimizer)
+        for step in range(client.steps):
+            x, y = client.batch(step)
+            z = client.model.front(x)
+            dz = yield Upload(z=z.detach(), y=y)
+            gradient.zero_()
+            torch.autograd.backward(z, dz)
+            del z, dz
+            optimizer.step(theta, gradient)
+        return ClientUpdate(state=optimizer.state)
+
+    def server_step(self, server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:
+        """The main server's side: step, and return dL/dz."""
+        upload.z.requires_grad_(True)
+        loss = server.step(upload)
+        return loss, upload.z.grad

@@ -1,0 +1,33 @@
+"""Which builder belongs to which model section: one line per model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import torch
+
+from heron_ray.models.mlp import build_mlp
+from heron_ray.models.split import SplitModel
+from heron_ray.seeds import Purpose, derive
+from heron_ray.spec.model import ModelSpec
+
+BUILDERS: Final[Mapping[str, Callable[..., SplitModel]]] = {
+    "mlp": build_mlp,
+}
+
+
+def build_model(
+    spec: ModelSpec, *, input_shape: tuple[int, ...], classes: int, seed: int, device: torch.device | str = "cpu"
+) -> SplitModel:
+    """Build the split model with initial weights that depend on `seed` alone.
+
+    Args:
+        spec: The model section.
+        input_shape: Shape of one sample.
+        classes: Number of classes.
+        seed: The experiment's seed.
+        device: cpu, cuda, or meta for a model without values.
+    """
+    generator = torch.Generator().manual_seed(derive(seed, Purpose.MODEL))
+    return BUILDERS[spec.kind](spec, input_shape, classes, generator, torch.device(device))

@@ -1,0 +1,42 @@
+"""What every role of a run starts from: the spec, the data and who holds which part of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heron_ray.data.dataset import Dataset
+from heron_ray.data.partition import partition
+from heron_ray.data.registry import load_dataset
+from heron_ray.models import SplitModel, build_model
+from heron_ray.seeds import Purpose, derive
+from heron_ray.spec import ExperimentSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The same for every role, in whichever process it lives. `shards[i]` holds client i's sample indices, ascending."""
+
+    spec: ExperimentSpec
+    dataset: Dataset
+    shards: tuple[NDArray[np.int64], ...]
+
+    @classmethod
+    def build(cls, spec: ExperimentSpec) -> Setup:
+        """Load the data and partition them. Raises DataError."""
+        dataset = load_dataset(spec.data, derive(spec.seed, Purpose.DATA))
+        shards = partition(spec.partition, dataset.train.y.numpy(), spec.clients.count, derive(spec.seed, Purpose.PARTITION))
+        return cls(spec=spec, dataset=dataset, shards=tuple(shards))
+
+    def build_model(self) -> SplitModel:
+        """The initial model, with the same values in every process."""
+        return build_model(
+            self.spec.model,
+            input_shape=self.dataset.input_shape,
+            classes=self.dataset.classes,
+            seed=self.spec.seed,
+            device=torch.device(self.spec.compute.device),
+        )

@@ -1,0 +1,253 @@
+"""The one training loop: plan, round, evaluation, checkpoint, events; the same over every executor."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from heron_ray.data.report import partition_report
+from heron_ray.errors import CheckpointError, DivergedError
+from heron_ray.measure.traffic import TrafficLedger
+from heron_ray.methods import make_method
+from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
+from heron_ray.simulation.digest import TrajectoryDigest
+from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
+from heron_ray.simulation.executor import Executor
+from heron_ray.simulation.plan import plan_round
+from heron_ray.simulation.profile import Profile, profile
+from heron_ray.simulation.result import Costs, RunResult
+from heron_ray.simulation.round import RoundOutcome, run_round
+from heron_ray.simulation.setup import Setup
+from heron_ray.spec import ExperimentSpec
+from heron_ray.vectors import Float32Array
+
+_ROLES = {"federation": "federation_server", "server": "main_server"}
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the loop itself must keep to continue."""
+
+    round: int = 0
+    digest: TrajectoryDigest = field(default_factory=TrajectoryDigest)
+    traffic: TrafficLedger = field(default_factory=TrafficLedger)
+    scores: dict[str, float] = field(default_factory=dict)
+    scored_round: int = -1
+    wall_seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "round": self.round,
+            "digest": self.digest.link,
+            "traffic": self.traffic.to_dict(),
+            "scores": self.scores,
+            "scored_round": self.scored_round,
+            "wall_seconds": self.wall_seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> _Progress:
+        return cls(
+            round=value["round"],
+            digest=TrajectoryDigest(value["digest"]),
+            traffic=TrafficLedger.from_dict(value["traffic"]),
+            scores=value["scores"],
+            scored_round=value["scored_round"],
+            wall_seconds=value["wall_seconds"],
+        )
+
+
+class Simulation:
+    """Runs one experiment.
+
+    Args:
+        spec: The experiment.
+        executor: Where its roles live; the caller closes it.
+        sink: Receives the events.
+        checkpointer: Where checkpoints go; None keeps none.
+        resume: Continue from the newest checkpoint; without one, start anew.
+        skip_damaged: With `resume`, pass over checkpoints that fail verification instead of raising.
+        should_stop: Asked after every round; True ends the run with a checkpoint and the state CANCELLED.
+    """
+
+    def __init__(
+        self,
+        spec: ExperimentSpec,
+        executor: Executor,
+        *,
+        sink: Sink | None = None,
+        checkpointer: Checkpointer | None = None,
+        resume: bool = False,
+        skip_damaged: bool = False,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Nothing runs before `run`."""
+        self._spec = spec
+        self._executor = executor
+        self._sink: Sink = sink if sink is not None else ListSink()
+        self._checkpointer = checkpointer
+        self._resume = resume
+        self._skip_damaged = skip_damaged
+        self._should_stop = should_stop
+        self._method = make_method(spec.method)
+        self._started_at = 0.0
+
+    def run(self) -> RunResult:
+        """Run to the end.
+
+        Raises:
+            DataError: The data cannot be loaded or partitioned.
+            CheckpointError: A checkpoint to resume from is damaged or belongs to another experiment.
+            DivergedError: A loss or parameter stopped being finite.
+            LostActorError: A process of the executor died.
+        """
+        self._started_at = time.monotonic()
+        setup = Setup.build(self._spec)
+        costs = profile(self._spec)
+        self._executor.open(setup)
+        progress = self._restore()
+        report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
+        self._sink.emit(Started(rounds=self._spec.rounds, after_round=progress.round, partition=report))
+        state: Literal["SUCCEEDED", "CANCELLED"] = "SUCCEEDED"
+        while progress.round < self._spec.rounds and not self._is_good_enough(progress):
+            if self._should_stop():
+                state = "CANCELLED"
+                break
+            self._run_round(progress)
+        if progress.scored_round != progress.round:
+            progress.scores = self._evaluate()
+        self._save(progress)
+        result = self._result(state, progress, costs)
+        self._sink.emit(Finished(result=result.to_dict()))
+        return result
+
+    def _run_round(self, progress: _Progress) -> None:
+        spec, round = self._spec, progress.round + 1
+        plan = plan_round(spec, round, len(self._executor.hosts))
+        outcome = run_round(self._executor, plan, coupled=self._method.coupled, keeps_state=self._method.keeps_state)
+        metrics = _metrics(outcome)
+        _require_finite(outcome, metrics, round)
+        progress.round = round
+        progress.traffic.merge(outcome.traffic)
+        if round % spec.evaluation.every == 0 or round == spec.rounds:
+            progress.scores, progress.scored_round = self._evaluate(), round
+            metrics |= progress.scores
+        progress.digest.add_round(round, metrics)
+        self._sink.emit(RoundFinished(round=round, rounds=spec.rounds, metrics=metrics))
+        if round % spec.compute.checkpoint_every == 0 and round < spec.rounds:
+            self._save(progress)
+
+    def _is_good_enough(self, progress: _Progress) -> bool:
+        """Decided on the validation split, at the last evaluation."""
+        stop = self._spec.stop
+        return stop is not None and progress.scores.get("validation_accuracy", 0.0) >= stop.accuracy
+
+    def _evaluate(self) -> dict[str, float]:
+        vector = self._executor.federation_server.call("broadcast")
+        scores: dict[str, float] = self._executor.get(self._executor.main_server.call("evaluate", vector))
+        return scores
+
+    def _wall_seconds(self, progress: _Progress) -> float:
+        return progress.wall_seconds + time.monotonic() - self._started_at
+
+    def _result(self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, costs: Profile) -> RunResult:
+        parameters = {name: vector for name, vector in self._vectors().items() if name in ("federation/client", "server/back")}
+        return RunResult(
+            state=state,
+            rounds=progress.round,
+            test_accuracy=progress.scores["test_accuracy"],
+            test_loss=progress.scores["test_loss"],
+            auxiliary_accuracy=progress.scores["auxiliary_test_accuracy"],
+            validation_accuracy=progress.scores["validation_accuracy"],
+            auxiliary_validation_accuracy=progress.scores["auxiliary_validation_accuracy"],
+            trajectory_digest=progress.digest.close(parameters),
+            spec_hash=self._spec.spec_hash(),
+            trajectory_hash=self._spec.trajectory_hash(),
+            costs=Costs(
+                client_macs_per_step=costs.client_macs_per_step,
+                client_flops_per_step=costs.client_flops_per_step,
+                client_peak_bytes=costs.client_peak_bytes,
+                bytes_up=progress.traffic.bytes_up,
+                bytes_down=progress.traffic.bytes_down,
+            ),
+            wall_seconds=self._wall_seconds(progress),
+        )
+
+    def _vectors(self) -> dict[str, Float32Array]:
+        """The state of both servers, by role and name."""
+        vectors: dict[str, Float32Array] = {}
+        for prefix, role in _ROLES.items():
+            state = self._executor.get(getattr(self._executor, role).call("state"))
+            vectors |= {f"{prefix}/{name}": vector for name, vector in state.items()}
+        return vectors
+
+    def _save(self, progress: _Progress) -> None:
+        if self._checkpointer is None:
+            return
+        kept = progress.to_dict() | {"wall_seconds": self._wall_seconds(progress)}
+        self._checkpointer.save(
+            Checkpoint(
+                round=progress.round,
+                trajectory_hash=self._spec.trajectory_hash(),
+                vectors=self._vectors(),
+                progress=kept,
+            )
+        )
+        self._sink.emit(CheckpointSaved(round=progress.round))
+
+    def _restore(self) -> _Progress:
+        """Load the newest usable checkpoint into the roles, if there is one and it is wanted."""
+        if not self._resume or self._checkpointer is None:
+            return _Progress()
+        for path in self._checkpointer.paths():
+            try:
+                checkpoint = self._checkpointer.load(path)
+            except CheckpointError as error:
+                if not self._skip_damaged:
+                    raise
+                self._sink.emit(CheckpointRejected(path=path.name, message=error.message))
+                continue
+            self._require_same_experiment(checkpoint, str(path))
+            for prefix, role in _ROLES.items():
+                state = {
+                    name.removeprefix(f"{prefix}/"): vector
+                    for name, vector in checkpoint.vectors.items()
+                    if name.startswith(f"{prefix}/")
+                }
+                self._executor.get(getattr(self._executor, role).call("load", state))
+            return _Progress.from_dict(checkpoint.progress)
+        return _Progress()
+
+    def _require_same_experiment(self, checkpoint: Checkpoint, path: str) -> None:
+        if checkpoint.trajectory_hash != self._spec.trajectory_hash():
+            raise CheckpointError(
+                f"checkpoint {path} belongs to another experiment: its trajectory hash is "
+                f"{checkpoint.trajectory_hash[:12]}, the spec's is {self._spec.trajectory_hash()[:12]}",
+                hint="resume with the spec it was made with, or start in another directory",
+            )
+
+
+def _metrics(outcome: RoundOutcome) -> dict[str, float]:
+    metrics = {
+        "client_loss": outcome.client_loss,
+        "server_loss": outcome.server_loss,
+        "bytes_up": outcome.traffic.bytes_up,
+        "bytes_down": outcome.traffic.bytes_down,
+        "messages": outcome.traffic.messages,
+    }
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _require_finite(outcome: RoundOutcome, metrics: Mapping[str, float], round: int) -> None:
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if not outcome.finite:
+        bad.append("client parameters")
+    if bad:
+        raise DivergedError(
+            f"diverged in round {round}: {' and '.join(bad)} stopped being finite",
+            round=round,
+            hint="lower method.client_optimizer.lr or method.server_optimizer.lr",
+        )
