@@ -7,7 +7,7 @@ the tests hold these to torch's results. State is a dict of flat vectors, so it 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -22,13 +22,34 @@ class Optimizer(ABC):
         """Start without state."""
         self.state: dict[str, Tensor] = {}
 
-    @abstractmethod
-    def step(self, theta: Tensor, gradient: Tensor) -> None:
-        """Move `theta` [P] in place; `gradient` [P] is used as scratch space."""
+    def step(self, theta: Tensor, gradient: Iterable[tuple[slice, Tensor]]) -> None:
+        """Move theta in place by one step.
+
+        Args:
+            theta: The parameters [P].
+            gradient: Where a piece of the gradient lies, and the piece, which is used as scratch space; all pieces
+                together cover theta once. `whole(g)` for a gradient in one piece.
+        """
+        self._begin(theta)
+        for piece, values in gradient:
+            self._update(theta[piece], values, {name: self.state[name][piece] for name in self._vectors})
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a state that `state` gave earlier."""
         self.state = {name: tensor.clone() for name, tensor in state.items()}
+
+    _vectors: tuple[str, ...] = ()
+    """Names of the flat vectors in `state`."""
+
+    def _begin(self, theta: Tensor) -> None:
+        """Once per step: make the state where there is none."""
+        for name in self._vectors:
+            if name not in self.state:
+                self.state[name] = torch.zeros_like(theta)
+
+    @abstractmethod
+    def _update(self, theta: Tensor, gradient: Tensor, state: Mapping[str, Tensor]) -> None:
+        """Move a piece of theta."""
 
 
 class Sgd(Optimizer):
@@ -38,45 +59,45 @@ class Sgd(Optimizer):
         """Follow `spec`."""
         super().__init__()
         self._spec = spec
+        self._vectors = ("momentum",) if spec.momentum else ()
 
-    def step(self, theta: Tensor, gradient: Tensor) -> None:
-        """One step."""
+    def _update(self, theta: Tensor, gradient: Tensor, state: Mapping[str, Tensor]) -> None:
         if self._spec.weight_decay:
             gradient.add_(theta, alpha=self._spec.weight_decay)
         if self._spec.momentum:
-            if "momentum" not in self.state:
-                self.state["momentum"] = torch.zeros_like(theta)
-            gradient = self.state["momentum"].mul_(self._spec.momentum).add_(gradient)
+            gradient = state["momentum"].mul_(self._spec.momentum).add_(gradient)
         theta.add_(gradient, alpha=-self._spec.lr)
 
 
 class Adam(Optimizer):
     """Adam with bias correction (Kingma and Ba, 1412.6980, algorithm 1)."""
 
+    _vectors = ("first_moment", "second_moment")
+
     def __init__(self, spec: AdamOptimizer) -> None:
         """Follow `spec`."""
         super().__init__()
         self._spec = spec
 
-    def step(self, theta: Tensor, gradient: Tensor) -> None:
-        """One step."""
-        spec = self._spec
-        if not self.state:
-            self.state = {
-                "first_moment": torch.zeros_like(theta),
-                "second_moment": torch.zeros_like(theta),
-                "steps": torch.zeros(1),
-            }
+    def _begin(self, theta: Tensor) -> None:
+        super()._begin(theta)
+        self.state["steps"] = self.state.get("steps", torch.zeros(1)) + 1
+        self._steps = int(self.state["steps"].item())
+
+    def _update(self, theta: Tensor, gradient: Tensor, state: Mapping[str, Tensor]) -> None:
+        spec, first, second = self._spec, state["first_moment"], state["second_moment"]
         if spec.weight_decay:
             gradient.add_(theta, alpha=spec.weight_decay)
-        first, second = self.state["first_moment"], self.state["second_moment"]
-        self.state["steps"] += 1
-        steps = int(self.state["steps"].item())
         first.lerp_(gradient, 1 - spec.beta1)
         second.mul_(spec.beta2).addcmul_(gradient, gradient, value=1 - spec.beta2)
-        correction = (1 - spec.beta2**steps) ** 0.5
+        correction = (1 - spec.beta2**self._steps) ** 0.5
         denominator = torch.sqrt(second, out=gradient).div_(correction).add_(spec.epsilon)
-        theta.addcdiv_(first, denominator, value=-spec.lr / (1 - spec.beta1**steps))
+        theta.addcdiv_(first, denominator, value=-spec.lr / (1 - spec.beta1**self._steps))
+
+
+def whole(gradient: Tensor) -> list[tuple[slice, Tensor]]:
+    """A gradient [P] in one piece, as `Optimizer.step` takes it."""
+    return [(slice(0, len(gradient)), gradient)]
 
 
 def make_optimizer(spec: OptimizerSpec) -> Optimizer:

@@ -59,10 +59,10 @@ class FlatVector:
         """A copy of the parameters [P]."""
         return np.array(self.data.cpu().numpy(), dtype=np.float32)
 
-    def buffer(self, name: str) -> Tensor:
-        """A flat vector [P] beside the parameters, made at first use and then reused: its content is whatever was left."""
+    def buffer(self, name: str, length: int | None = None) -> Tensor:
+        """A vector [length, or P] beside the parameters, made at first use and then reused: it holds whatever was left."""
         if name not in self.buffers:
-            self.buffers[name] = torch.empty_like(self.data)
+            self.buffers[name] = torch.empty(len(self) if length is None else length, device=self.data.device)
         return self.buffers[name]
 
     def gradient(self) -> Tensor:

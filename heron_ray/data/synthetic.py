@@ -44,8 +44,8 @@ def make_clusters(spec: SyntheticData, seed: int) -> Dataset:
 
 def _draw(generator: np.random.Generator, centres: NDArray[np.float32], spread: float, samples: int) -> Split:
     """`samples` points around centres of shape [classes, features]."""
-    y = generator.integers(len(centres), size=samples)
     x = generator.standard_normal((samples, centres.shape[1]), dtype=np.float32)
+    y = generator.integers(len(centres), size=samples)
     x *= np.float32(spread)
     x += centres[y]
     return Split(x=torch.from_numpy(x), y=torch.from_numpy(y))

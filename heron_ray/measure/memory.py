@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ class _Storage:
     reference: weakref.ref[torch.UntypedStorage]
 
 
-class MemoryTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+class MemoryTracker(TorchDispatchMode):
     """Tracks the bytes of live tensor storages while entered; may be entered many times, one after the other.
 
     A storage counts if an operation made it inside `with tracker`, or if it was labelled. It stops counting when it is
@@ -216,7 +216,7 @@ class MemoryTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
                 self._hook(leaf)
 
     def _hook(self, leaf: Tensor) -> None:
-        handle = leaf.register_post_accumulate_grad_hook(self._accumulated)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        handle = leaf.register_post_accumulate_grad_hook(self._accumulated)
         self._handles.append(handle)
 
     def _accumulated(self, leaf: Tensor) -> None:
@@ -240,5 +240,5 @@ def _unpack(saved: tuple[Tensor, int]) -> Tensor:
     return tensor
 
 
-def _tensors(tree: Any) -> Iterator[Tensor]:
+def _tensors(tree: object) -> Iterator[Tensor]:
     return (leaf for leaf in tree_iter(tree) if isinstance(leaf, Tensor))

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
 from heron_ray.models.split import Part
+from heron_ray.optimizers import whole
 from heron_ray.spec.method import CseFslMethod
 from heron_ray.spec.optimizer import OptimizerSpec
 
@@ -49,6 +50,6 @@ class CseFsl(Method):
             del z
             gradient.zero_()
             torch.autograd.backward(loss)
-            optimizer.step(theta, gradient)
+            optimizer.step(theta, whole(gradient))
             total += loss.detach()
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)

@@ -58,7 +58,7 @@ class Heron(Method):
                 yield Upload(z=z, y=y)
             del z
             seeds = client.direction_seeds(step, spec.zeroth_order.probes)
-            gradient = estimator.estimate(loss, loss_at_theta, seeds)
-            optimizer.step(theta, gradient)
+            coefficients = estimator.probe(loss, loss_at_theta, seeds)
+            optimizer.step(theta, estimator.gradient(seeds, coefficients))
             total += loss_at_theta
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)

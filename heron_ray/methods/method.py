@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.models.split import Part, SplitModel
-from heron_ray.optimizers import Optimizer, make_optimizer
+from heron_ray.optimizers import Optimizer, make_optimizer, whole
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec.optimizer import OptimizerSpec
 from heron_ray.vectors import FlatVector
@@ -106,7 +106,7 @@ class MainServer:
         gradient = self.vector.gradient().zero_()
         loss = functional.cross_entropy(self.back(upload.z), upload.y)
         torch.autograd.backward(loss)
-        self.optimizer.step(self.vector.data, gradient)
+        self.optimizer.step(self.vector.data, whole(gradient))
         return loss.detach()
 
 

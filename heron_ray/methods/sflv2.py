@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, MainServer, Method, Upload
 from heron_ray.models.split import Part
+from heron_ray.optimizers import whole
 from heron_ray.spec.method import SflV2Method
 from heron_ray.spec.optimizer import OptimizerSpec
 
@@ -48,7 +49,7 @@ class SflV2(Method):
             gradient.zero_()
             torch.autograd.backward(z, dz)
             del z, dz
-            optimizer.step(theta, gradient)
+            optimizer.step(theta, whole(gradient))
         return ClientUpdate(state=optimizer.state)
 
     def server_step(self, server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:

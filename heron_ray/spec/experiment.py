@@ -34,7 +34,13 @@ class ExperimentSpec(Section):
     schema_version: int = Field(
         default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION, description="Version of this schema; older ones are migrated."
     )
-    name: str = Field(default="experiment", min_length=1, max_length=200, description="A name for people.")
+    name: str = Field(
+        default="experiment",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="A name for people, on one line.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Every random draw is derived from it.")
     rounds: int = Field(ge=1, le=100_000_000, description="Rounds T.")
     data: DataSpec = Field(description="The samples.")

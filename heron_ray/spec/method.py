@@ -33,8 +33,9 @@ class ZerothOrderSpec(Section):
     replay: bool = Field(
         default=True,
         description=(
-            "true: directions are drawn a second time from their seeds when the step is taken, which saves one vector. "
-            "false: the estimate is summed while probing. Same bits either way."
+            "true: directions are drawn again from their seeds, piece by piece, whenever they are needed, so that probing "
+            "adds next to nothing to the memory of a forward pass. false: two more vectors are held and fewer draws "
+            "made. Same bits either way."
         ),
     )
 

@@ -19,7 +19,7 @@ class DirichletPartition(Section):
     """Label skew: the smaller alpha, the fewer classes a client holds."""
 
     kind: Literal["dirichlet"] = Field(description="Label skew drawn from a Dirichlet distribution.")
-    alpha: float = Field(gt=0, le=1e6, description="Concentration; 0.1 is strongly non-IID, 100 nearly IID.")
+    alpha: float = Field(ge=1e-6, le=1e6, description="Concentration; 0.1 is strongly non-IID, 100 nearly IID.")
     law: Literal["per_class", "per_client"] = Field(
         default="per_class",
         description=(

@@ -1,8 +1,9 @@
-"""Directions of probes: three laws, each drawn from a seed and so drawn again at will.
+"""Directions of probes: three laws, each drawn from a seed and so drawn again at will, piece by piece.
 
 On the CPU, normal draws come from torch's generator, which is about three times faster than numpy's; it uses the low 32
 bits of a seed, so among n draws two coincide with probability of about n^2 / 2^33, and a coincidence only repeats
 a direction in an unrelated step. Random signs come from numpy's SFC64 bits, the cheapest source measured.
+Shapes: P = parameters, L = length of a piece.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from heron_ray.seeds import generator
 
 DirectionLaw: TypeAlias = Literal["sphere", "gaussian", "rademacher"]
 
+PIECE = 2**16
+"""Numbers drawn at a time. Part of every recorded trajectory: it decides which bits belong to which coordinate."""
+
 
 def estimate_scale(law: DirectionLaw, size: int) -> float:
     """The factor that makes `(difference / mu) * u` estimate the gradient: 1 / E[u_i^2].
@@ -30,25 +34,36 @@ def estimate_scale(law: DirectionLaw, size: int) -> float:
     return float(size) if law == "sphere" else 1.0
 
 
-def draw_direction(law: DirectionLaw, seed: int, out: Tensor) -> Tensor:
-    """Fill `out` [P] with the direction u that belongs to `seed`, and return it.
+def pieces(size: int) -> list[slice]:
+    """How a direction [P] is cut: slices of PIECE numbers, the last one shorter.
+
+    Example:
+        >>> [piece.stop for piece in pieces(100_000)]
+        [65536, 100000]
+    """
+    return [slice(start, min(start + PIECE, size)) for start in range(0, size, PIECE)]
+
+
+class DirectionStream:
+    """The direction that belongs to a seed, piece after piece, before it is brought to unit length.
 
     Args:
-        law: sphere (uniform on the unit sphere), gaussian (N(0, I)) or rademacher (random signs).
+        law: sphere and gaussian draw N(0, 1), rademacher draws signs.
         seed: A derived 64-bit seed.
-        out: A float32 vector on any device; on the meta device nothing is drawn.
+        device: Where pieces are filled; on the meta device nothing is drawn.
     """
-    if out.is_meta:
-        return out
-    if law == "rademacher":
-        return _draw_signs(seed, out)
-    out.normal_(generator=torch.Generator(out.device).manual_seed(seed))
-    if law == "sphere":
-        out.div_(torch.linalg.vector_norm(out))
-    return out
 
+    def __init__(self, law: DirectionLaw, seed: int, device: torch.device) -> None:
+        """Seed a generator."""
+        self._signs = generator(seed) if law == "rademacher" else None
+        self._normal = None if law == "rademacher" or device.type == "meta" else torch.Generator(device).manual_seed(seed)
 
-def _draw_signs(seed: int, out: Tensor) -> Tensor:
-    size = out.numel()
-    bits = np.unpackbits(np.frombuffer(generator(seed).bytes(-(-size // 8)), dtype=np.uint8), count=size)
-    return out.copy_(torch.from_numpy(bits)).mul_(2).sub_(1)
+    def fill(self, out: Tensor) -> Tensor:
+        """Fill `out` [L] with the next piece, and return it."""
+        if out.is_meta:
+            return out
+        if self._signs is None:
+            return out.normal_(generator=self._normal)
+        size = out.numel()
+        bits = np.unpackbits(np.frombuffer(self._signs.bytes(-(-size // 8)), dtype=np.uint8), count=size)
+        return out.copy_(torch.from_numpy(bits)).mul_(2).sub_(1)

@@ -3,27 +3,31 @@
     forward:  g = (1/q) sum_p  s * [L(theta + mu u_p) - L(theta)] / mu * u_p                   q + 1 forward passes
     central:  g = (1/q) sum_p  s * [L(theta + mu u_p) - L(theta - mu u_p)] / (2 mu) * u_p      2q forward passes
 
-with s = d for directions on the unit sphere and 1 otherwise. theta is restored from a kept copy, never by subtracting
-the perturbation again, so it does not drift. Shapes: P = parameters, q = probes.
+with s = d for directions on the unit sphere and 1 otherwise. An estimate is fully told by its seeds and q coefficients
+c_p = s * difference / (mu q), so g is never held: it is rebuilt piece by piece when the step is taken.
+
+theta is perturbed in place and the perturbation subtracted again, as in MeZO (2305.17333), because a kept copy would double
+a lean client's memory. Float32 rounding then moves a coordinate by about one unit in the last place per probe; a test
+bounds it. Shapes: P = parameters, q = probes, L = length of a piece.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.vectors import FlatVector
-from heron_ray.zo.directions import draw_direction, estimate_scale
+from heron_ray.zo.directions import PIECE, DirectionStream, estimate_scale, pieces
 
 
 class ZerothOrderEstimator:
     """Estimates gradients with respect to one flat vector.
 
-    Holds two vectors beside theta (the copy of theta, which later becomes the estimate, and the direction), and a third
-    where `spec.replay` is false.
+    Beside theta it holds two pieces (a direction's and the estimate's) where `spec.replay` is true, and two whole vectors
+    where it is false; the bits are the same.
 
     Args:
         spec: Perturbation scale, number of probes, direction law, kind of difference.
@@ -34,13 +38,16 @@ class ZerothOrderEstimator:
         """Take the buffers."""
         self._spec = spec
         self._theta = vector.data
-        self._base = vector.buffer("kept_parameters")
-        self._direction = vector.buffer("direction")
-        self._sum = self._base if spec.replay else vector.buffer("estimate")
+        self._pieces = pieces(len(vector))
+        length = min(PIECE, len(vector)) if spec.replay else len(vector)
+        self._direction = vector.buffer("direction", length)
+        self._estimate = vector.buffer("estimate", length)
+        self._holds_whole = length == len(vector)
+        self._held: int | None = None
         self._scale = estimate_scale(spec.direction, len(vector))
 
-    def estimate(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[int]) -> Tensor:
-        """The gradient estimate [P] at theta; theta is unchanged afterwards.
+    def probe(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[int]) -> list[Tensor]:
+        """Evaluate every probe.
 
         Args:
             loss: Evaluates the loss (a scalar) of the present theta on this step's batch; any randomness in it must
@@ -49,38 +56,107 @@ class ZerothOrderEstimator:
             seeds: One per probe.
 
         Returns:
-            A buffer of this estimator, valid until the next call; the caller may use it as scratch space.
+            The coefficients c_p, q scalars.
         """
-        theta, base = self._theta, self._base.copy_(self._theta)
         coefficients = []
-        for seed in seeds:
-            coefficients.append(self._probe(loss, loss_at_theta, seed))
+        for number, seed in enumerate(seeds):
+            coefficients.append(self._coefficient(loss, loss_at_theta, seed))
             if not self._spec.replay:
-                self._accumulate(coefficients[-1], first=len(coefficients) == 1)
-        theta.copy_(base)
-        if self._spec.replay:
+                _accumulate(self._estimate, self._direction, coefficients[-1], first=number == 0)
+        return coefficients
+
+    def gradient(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+        """The estimate sum_p c_p u_p, piece by piece.
+
+        Args:
+            seeds: As given to `probe`.
+            coefficients: As returned by `probe`.
+
+        Yields:
+            Where the piece lies, and the piece [L]: a buffer that the caller may use as scratch space until it asks for the
+            next one.
+        """
+        if not self._spec.replay:
+            yield slice(0, len(self._estimate)), self._estimate
+            return
+        if self._holds_whole:
             for number, (seed, coefficient) in enumerate(zip(seeds, coefficients, strict=True)):
-                self._draw(seed)
-                self._accumulate(coefficient, first=number == 0)
-        return self._sum
+                self._hold(seed)
+                _accumulate(self._estimate, self._direction, coefficient, first=number == 0)
+            yield slice(0, len(self._estimate)), self._estimate
+            return
+        normalisers = [self._normaliser(seed) for seed in seeds]
+        streams = [self._stream(seed) for seed in seeds]
+        for piece in self._pieces:
+            estimate = self._estimate[: piece.stop - piece.start]
+            for number, coefficient in enumerate(coefficients):
+                u = self._next(streams[number], piece, normalisers[number])
+                _accumulate(estimate, u, coefficient, first=number == 0)
+            yield piece, estimate
 
-    def _probe(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seed: int) -> Tensor:
-        """The coefficient of one direction: scale * difference / (mu q)."""
-        spec = self._spec
-        u = self._draw(seed)
-        torch.add(self._base, u, alpha=spec.mu, out=self._theta)
+    def estimate(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Probe, and return the whole estimate [P] in a vector of its own."""
+        coefficients = self.probe(loss, loss_at_theta, seeds)
+        return torch.cat([piece.clone() for _, piece in self.gradient(seeds, coefficients)])
+
+    def _coefficient(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seed: int) -> Tensor:
+        """c_p for one direction; theta is where it was afterwards."""
+        mu, q = self._spec.mu, self._spec.probes
+        normaliser = self._normaliser(seed)
+        self._shift(seed, normaliser, mu)
         above = loss()
-        if spec.difference == "forward":
-            return (above - loss_at_theta).mul_(self._scale / (spec.mu * spec.probes))
-        torch.add(self._base, u, alpha=-spec.mu, out=self._theta)
-        return (above - loss()).mul_(self._scale / (2 * spec.mu * spec.probes))
+        if self._spec.difference == "forward":
+            self._shift(seed, normaliser, -mu)
+            return (above - loss_at_theta).mul_(self._scale / (mu * q))
+        self._shift(seed, normaliser, -2 * mu)
+        below = loss()
+        self._shift(seed, normaliser, mu)
+        return (above - below).mul_(self._scale / (2 * mu * q))
 
-    def _draw(self, seed: int) -> Tensor:
-        return draw_direction(self._spec.direction, seed, self._direction)
+    def _shift(self, seed: int, normaliser: Tensor | None, distance: float) -> None:
+        """Move theta by distance * u."""
+        if self._holds_whole:
+            self._hold(seed)
+            self._theta.add_(self._direction, alpha=distance)
+            return
+        stream = self._stream(seed)
+        for piece in self._pieces:
+            self._theta[piece].add_(self._next(stream, piece, normaliser), alpha=distance)
 
-    def _accumulate(self, coefficient: Tensor, *, first: bool) -> None:
-        """Add coefficient * u to the estimate; the first one overwrites it."""
-        if first:
-            torch.mul(self._direction, coefficient, out=self._sum)
-        else:
-            self._sum.addcmul_(self._direction, coefficient)
+    def _hold(self, seed: int) -> None:
+        """Have the whole direction of `seed` in the buffer, at unit length where the law asks for it."""
+        if self._held == seed:
+            return
+        stream = self._stream(seed)
+        for piece in self._pieces:
+            stream.fill(self._direction[piece])
+        if self._spec.direction == "sphere":
+            self._direction.mul_(_inverse_length([self._direction[piece] for piece in self._pieces]))
+        self._held = seed
+
+    def _normaliser(self, seed: int) -> Tensor | None:
+        """1 / |v| of a drawn v that is not held whole, by a pass over its pieces; None where none is needed."""
+        if self._holds_whole or self._spec.direction != "sphere":
+            return None
+        stream = self._stream(seed)
+        return _inverse_length(self._next(stream, piece, None) for piece in self._pieces)
+
+    def _next(self, stream: DirectionStream, piece: slice, normaliser: Tensor | None) -> Tensor:
+        u = stream.fill(self._direction[: piece.stop - piece.start])
+        return u if normaliser is None else u.mul_(normaliser)
+
+    def _stream(self, seed: int) -> DirectionStream:
+        return DirectionStream(self._spec.direction, seed, self._theta.device)
+
+
+def _inverse_length(parts: Iterable[Tensor]) -> Tensor:
+    """1 / sqrt(sum of squares), summed piece by piece so that the bits do not depend on how the pieces are held."""
+    return torch.stack([torch.dot(part, part) for part in parts]).sum().rsqrt()
+
+
+def _accumulate(total: Tensor, u: Tensor, coefficient: Tensor, *, first: bool) -> None:
+    """Add coefficient * u to the estimate; the first one overwrites it."""
+    if first:
+        torch.mul(u, coefficient, out=total)
+    else:
+        total.addcmul_(u, coefficient)

@@ -1,0 +1,169 @@
+"""`Dispatcher`: takes queued experiments to drivers, and takes up those that an earlier dispatcher left running."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from ray.exceptions import RayError
+
+from api.dispatcher.handle import Driver
+from api.dispatcher.leases import LeaseKeeper
+from api.dispatcher.pool import DriverPool
+from api.dispatcher.settings import DispatcherSettings
+from api.dispatcher.watch import DRIVER_LOST, Watch, interrupt
+from api.domain.records import AttemptRecord, ExperimentRecord
+from api.domain.states import TERMINAL, State
+from api.store import Store
+from heron_ray.errors import DatabaseError, NotFoundError, StaleAttemptError
+
+LOG = logging.getLogger(__name__)
+
+LEASE_EXPIRED = "lease_expired"
+TICK_S = 0.1
+CLOSE_S = 5.0
+
+
+class Dispatcher:
+    """One loop in the calling thread, and a `Watch` thread per running experiment. Ray must be connected."""
+
+    def __init__(self, store: Store, settings: DispatcherSettings) -> None:
+        """Nothing happens before `run`."""
+        self._store = store
+        self._settings = settings
+        self._pool = DriverPool(size=settings.concurrency, call_s=settings.call_s)
+        self._watches: dict[int, Watch] = {}
+        self._closing = threading.Event()
+        self._leases = LeaseKeeper(store, self._held, lease_s=settings.lease_s)
+
+    def run(self) -> None:
+        """Work until `close` is called; then hand running experiments back to the queue and end the drivers."""
+        self._leases.start()
+        reconcile_at = 0.0
+        while not self._closing.wait(TICK_S):
+            try:
+                if time.monotonic() >= reconcile_at:
+                    # Before the first claim, so that a driver that still lives is never given a twin.
+                    self._reconcile()
+                    self._remove_old_checkpoints()
+                    reconcile_at = time.monotonic() + self._settings.lease_s
+                self._forget_ended()
+                self._pool.fill()
+                self._claim()
+                self._cancel()
+            except (RayError, DatabaseError) as error:
+                LOG.warning("%s; trying again", " ".join(str(error).split())[:300])
+        self._end()
+
+    def close(self) -> None:
+        """Make `run` return. Safe to call from a signal handler."""
+        self._closing.set()
+
+    def _reconcile(self) -> None:
+        """Give every living attempt that is ours, or nobody's any more, a watch or an end."""
+        busy = self._pool.attach()
+        for experiment, attempt in self._store.live_attempts():
+            watched = self._watches.get(attempt.id)
+            if watched is not None and watched.is_alive():
+                continue
+            driver = busy.pop(attempt.id, None)
+            if driver is not None:
+                self._take_up(driver, experiment, attempt)
+            elif attempt.owner == self._settings.owner or self._has_lapsed(attempt):
+                self._interrupt(experiment, attempt)
+        for attempt_id, driver in busy.items():
+            # Its attempt ended while nobody listened.
+            LOG.info("ending driver %s: attempt %d is over", driver.name, attempt_id)
+            self._pool.discard(driver)
+
+    def _take_up(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
+        LOG.info("taking up experiment %s, attempt %d, on %s", experiment.id, attempt.number, driver.name)
+        adopted = self._store.adopt(attempt.id, owner=self._settings.owner, lease_s=self._settings.lease_s)
+        self._watch(driver, experiment, adopted)
+
+    def _interrupt(self, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
+        """No driver runs it: queue it again."""
+        settings = self._settings
+        ours = attempt.owner == settings.owner
+        reason = DRIVER_LOST if ours else LEASE_EXPIRED
+        message = "no driver runs this attempt any more" if ours else f"{attempt.owner} stopped renewing its lease"
+        try:
+            adopted = self._store.adopt(attempt.id, owner=settings.owner, lease_s=settings.lease_s)
+            interrupt(self._store, adopted, reason=reason, message=message, max_attempts=settings.max_attempts)
+        except StaleAttemptError as error:
+            LOG.info("attempt %d was ended by another: %s", attempt.id, error)
+        else:
+            LOG.warning("experiment %s, attempt %d: %s", experiment.id, attempt.number, message)
+
+    def _has_lapsed(self, attempt: AttemptRecord) -> bool:
+        """A whole lease of grace covers clocks that differ."""
+        return datetime.now(UTC) > attempt.lease_expires_at + timedelta(seconds=self._settings.lease_s)
+
+    def _claim(self) -> None:
+        """Take queued experiments while drivers are ready for them: nothing is claimed that cannot start at once."""
+        while (driver := self._pool.take()) is not None:
+            try:
+                claimed = self._store.claim(owner=self._settings.owner, lease_s=self._settings.lease_s)
+            except BaseException:
+                self._pool.put_back(driver)
+                raise
+            if claimed is None:
+                self._pool.put_back(driver)
+                return
+            experiment, attempt = claimed
+            LOG.info("experiment %s, attempt %d starts on %s", experiment.id, attempt.number, driver.name)
+            self._watch(driver, experiment, attempt)
+
+    def _cancel(self) -> None:
+        if not self._watches:
+            return
+        cancelling = self._store.list(limit=len(self._watches) + 100, states=[State.CANCELLING])
+        ids = {experiment.id for experiment in cancelling}
+        for watch in self._watches.values():
+            if watch.experiment.id in ids:
+                watch.cancel()
+
+    def _watch(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
+        watch = Watch(self._store, self._pool, driver, self._settings, experiment=experiment, attempt=attempt)
+        if experiment.state == State.CANCELLING:
+            watch.cancel()
+        self._watches[attempt.id] = watch
+        watch.start()
+
+    def _forget_ended(self) -> None:
+        for watch in [watch for watch in self._watches.values() if not watch.is_alive()]:
+            del self._watches[watch.attempt.id]
+            self._remove_checkpoints(watch.experiment.id)
+
+    def _remove_old_checkpoints(self) -> None:
+        """Those of experiments that ended just before an earlier dispatcher did."""
+        if self._settings.checkpoints.is_dir():
+            watched = {watch.experiment.id for watch in self._watches.values()}
+            for path in self._settings.checkpoints.iterdir():
+                if path.name not in watched:
+                    self._remove_checkpoints(path.name)
+
+    def _remove_checkpoints(self, experiment_id: str) -> None:
+        """Checkpoints serve to continue; nothing continues after the end."""
+        try:
+            ended = self._store.get(experiment_id).state in TERMINAL
+        except NotFoundError:
+            return
+        if ended:
+            shutil.rmtree(self._settings.checkpoints / experiment_id, ignore_errors=True)
+
+    def _held(self) -> list[tuple[int, int]]:
+        return [(watch.attempt.id, watch.attempt.token) for watch in list(self._watches.values()) if watch.is_alive()]
+
+    def _end(self) -> None:
+        self._leases.close()
+        watches = list(self._watches.values())
+        for watch in watches:
+            watch.close()
+        deadline = time.monotonic() + CLOSE_S
+        for watch in watches:
+            watch.join(max(0.0, deadline - time.monotonic()))
+        self._pool.close()

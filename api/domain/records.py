@@ -1,0 +1,86 @@
+"""What the store hands out: frozen copies of rows, safe to keep, to compare and to pass between threads.
+
+Times are aware datetimes in UTC, read from the database's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from api.domain.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentRecord:
+    """One experiment: the spec as it was submitted, and where it stands.
+
+    Attributes:
+        spec: The canonical form of the spec; it never changes.
+        reason: A stable code that says why it stands there (`diverged`, `driver_lost`, ...), if there is one.
+        message: A sentence for people beside the reason.
+        round: Rounds finished so far.
+        rounds: Rounds asked for.
+        result: What the run measured, once it ended with a result.
+        attempts: Attempts begun so far.
+        retried_from: The id of the ended experiment that this one repeats.
+    """
+
+    id: str
+    name: str
+    spec: dict[str, Any]
+    spec_hash: str
+    trajectory_hash: str
+    tags: tuple[str, ...]
+    state: State
+    reason: str | None
+    message: str | None
+    round: int
+    rounds: int
+    result: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+    attempts: int
+    retried_from: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One execution of an experiment.
+
+    Attributes:
+        number: 1 for the first attempt at its experiment, 2 for the second.
+        token: The fencing token; only the holder of the newest one may write.
+        owner: The dispatcher that holds the lease.
+        ended_at: When it ended; None while it lives.
+        exit_reason: `succeeded`, `cancelled`, or the reason why it failed or was interrupted.
+    """
+
+    id: int
+    experiment_id: str
+    number: int
+    token: int
+    owner: str
+    lease_expires_at: datetime
+    driver_pid: int | None
+    node: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    exit_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One thing that happened to an experiment.
+
+    Attributes:
+        id: 1, 2, 3, ... within the experiment, without gaps: the cursor of `after=N` and the id on the event stream.
+        kind: `state`, or the kind of an engine event.
+        data: The event's fields, without its kind and key.
+    """
+
+    id: int
+    kind: str
+    data: dict[str, Any]
+    created_at: datetime

@@ -1,0 +1,46 @@
+"""`create_app`: the ASGI application, made from its settings and an open store."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+
+from api.routes.body_limit import BodyLimit
+from api.routes.documentation import documentation_page
+from api.routes.experiments import StoreParameter, router
+from api.routes.problems import install_problem_handlers
+from api.routes.wire import Health
+from api.settings import Settings
+from api.store import Store
+
+DESCRIPTION = (
+    "Submit experiments of split federated learning, follow them live, and read their results."
+    " Every error is a problem document (RFC 9457) with a stable code."
+)
+
+
+def create_app(settings: Settings, store: Store) -> FastAPI:
+    """The REST API over `store`, which stays the caller's to close."""
+    app = FastAPI(title="heron-ray", version=version("heron-ray"), description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.state.store = store
+    app.state.settings = settings
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    install_problem_handlers(app)
+    app.include_router(router)
+    app.add_api_route("/healthz", _health, tags=["service"])
+    app.add_api_route("/docs", _documentation, response_class=HTMLResponse, include_in_schema=False)
+    return app
+
+
+def _health(store: StoreParameter) -> Health:
+    """Whether the service and its database answer."""
+    store.list(limit=1)
+    return Health(status="ok", version=version("heron-ray"))
+
+
+def _documentation(request: Request) -> str:
+    app = request.app
+    assert isinstance(app, FastAPI)  # noqa: S101 - tells mypy which application serves the request
+    return documentation_page(app.openapi(), str(request.base_url))

@@ -1,0 +1,128 @@
+"""Every error as a problem document (RFC 9457): one shape, with a stable `code` and, where there is one, the way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from heron_ray.errors import ConflictError, DatabaseError, HeronError, NotFoundError, SpecError, SpecIssue, StaleAttemptError
+
+JSON_HINT = "send the header Content-Type: application/json"
+
+
+class Issue(BaseModel):
+    """One fault in what was sent."""
+
+    path: str = Field(description="Dotted path of the field; empty for the whole.")
+    message: str = Field(description="What is wrong with it.")
+    suggestion: str | None = Field(default=None, description="The nearest valid name.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="`urn:heron-ray:problem:` and the code.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong, naming the thing.")
+    code: str = Field(description="Stable; for programs.")
+    hint: str | None = Field(default=None, description="The way out, where one can be said.")
+    issues: list[Issue] | None = Field(default=None, description="Every fault found in what was sent.")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem document."""
+    app.add_exception_handler(HeronError, _on_heron_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    hint: str | None = None,
+    issues: Sequence[Issue] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A response of type application/problem+json."""
+    problem = Problem(
+        type=f"urn:heron-ray:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint,
+        issues=None if issues is None else list(issues),
+    )
+    content = problem.model_dump(exclude={"issues"} if issues is None else None)
+    return JSONResponse(content, status, media_type="application/problem+json", headers=headers)
+
+
+def _on_heron_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HeronError):
+        return _on_unexpected(request, error)
+    match error:
+        case SpecError():
+            issues = [_issue(issue) for issue in error.issues]
+            return problem_response(422, error.code, error.message, hint=error.hint, issues=issues)
+        case NotFoundError():
+            return problem_response(404, error.code, error.message, hint=error.hint)
+        case ConflictError() | StaleAttemptError():
+            return problem_response(409, error.code, error.message, hint=error.hint)
+        case DatabaseError():
+            logging.getLogger(__name__).error("%s %s: %s", request.method, request.url.path, error)
+            detail = "the database did not do as it was asked; the log of the service says more"
+            return problem_response(503, error.code, detail, hint="try again later")
+    return problem_response(500, error.code, error.message, hint=error.hint)
+
+
+def _issue(issue: SpecIssue) -> Issue:
+    return Issue(path=issue.path, message=issue.message, suggestion=issue.suggestion)
+
+
+def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    broken = next((fault for fault in faults if fault["type"] == "json_invalid"), None)
+    if broken is not None:
+        detail = f"the body is not valid JSON: {broken['ctx']['error']} at character {broken['loc'][-1]}"
+        return problem_response(400, "malformed_json", detail)
+    in_body = any(fault["loc"][0] == "body" for fault in faults)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if in_body and media_type != "application/json" and not media_type.endswith("+json"):
+        detail = f"the body is of type {media_type or '(none given)'}, not application/json"
+        return problem_response(415, "unsupported_media_type", detail, hint=JSON_HINT)
+    issues = [Issue(path=".".join(str(part) for part in fault["loc"][1:]), message=fault["msg"]) for fault in faults]
+    detail = "\n".join(f"{issue.path or '(whole body)'}: {issue.message}" for issue in issues)
+    return problem_response(422, "invalid_request", detail, issues=issues)
+
+
+def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        return _on_unexpected(request, error)
+    path = request.url.path
+    match error.status_code:
+        case 404:
+            return problem_response(404, "unknown_route", f"nothing is served at {path}", hint="/docs lists the routes")
+        case 405:
+            detail = f"{request.method} is not supported at {path}"
+            return problem_response(405, "method_not_allowed", detail, hint="/docs lists the routes", headers=error.headers)
+        case 400:
+            return problem_response(400, "malformed_json", "the body is not valid JSON")
+        case 413:
+            return problem_response(413, "body_too_large", str(error.detail))
+    return problem_response(error.status_code, "http_error", str(error.detail), headers=error.headers)
+
+
+def _on_unexpected(request: Request, _error: Exception) -> JSONResponse:
+    detail = f"{request.method} {request.url.path} failed; the log of the service says more"
+    return problem_response(500, "internal_error", detail, hint="if it happens again, report it with that log")

@@ -1,0 +1,146 @@
+"""What goes over the wire: the bodies of requests and responses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.domain.records import AttemptRecord, ExperimentRecord
+from api.domain.states import State
+
+# Labels for people and filters: no control characters, no white space at the ends.
+Tag = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$", max_length=64)]
+
+
+class Health(BaseModel):
+    """The service answers and its database does."""
+
+    status: str = Field(description="`ok`.")
+    version: str = Field(description="Version of heron-ray.")
+
+
+class Submission(BaseModel):
+    """An experiment to run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Any, because `parse_spec` judges it: its messages are those of the command line.
+    spec: Any = Field(
+        description="The experiment spec; `heron schema` prints its JSON Schema.", json_schema_extra={"type": "object"}
+    )
+    tags: list[Tag] = Field(default_factory=list, max_length=20, description="Labels to filter by.")
+
+
+class Submitted(BaseModel):
+    """An experiment that is now in the database."""
+
+    id: str
+    state: State
+    spec_hash: str = Field(description="SHA-256 over the canonical spec.")
+
+
+class Progress(BaseModel):
+    """How far an experiment is."""
+
+    round: int = Field(description="Rounds finished.")
+    rounds: int = Field(description="Rounds asked for.")
+
+
+class ExperimentSummary(BaseModel):
+    """An experiment as a line of a list."""
+
+    id: str
+    name: str
+    state: State
+    reason: str | None = Field(description="A stable code that says why it is in this state, if there is one.")
+    message: str | None = Field(description="A sentence beside the reason.")
+    progress: Progress
+    tags: list[str]
+    spec_hash: str
+    trajectory_hash: str = Field(description="SHA-256 over what may change a result.")
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, record: ExperimentRecord) -> ExperimentSummary:
+        """From a record."""
+        return cls(**_summary_fields(record))
+
+
+class Attempt(BaseModel):
+    """One execution of an experiment."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int = Field(description="1 for the first.")
+    node: str | None = Field(description="The machine it runs on.")
+    driver_pid: int | None = Field(description="The process that drives it.")
+    started_at: datetime
+    ended_at: datetime | None = Field(description="null while it lives.")
+    exit_reason: str | None
+
+
+class ExperimentDetail(ExperimentSummary):
+    """Everything about one experiment but its curves and events."""
+
+    attempts: list[Attempt]
+    spec: dict[str, Any] = Field(description="The spec with every default filled in.")
+    result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
+    retried_from: str | None
+
+    @classmethod
+    def describe(cls, record: ExperimentRecord, attempts: list[AttemptRecord]) -> ExperimentDetail:
+        """From an experiment and its attempts."""
+        return cls(
+            **_summary_fields(record),
+            attempts=[Attempt.model_validate(attempt) for attempt in attempts],
+            spec=record.spec,
+            result=record.result,
+            retried_from=record.retried_from,
+        )
+
+
+class ExperimentPage(BaseModel):
+    """Experiments, newest first."""
+
+    experiments: list[ExperimentSummary]
+    next: str | None = Field(description="Pass it as `before` for the next page; null on the last.")
+
+
+class Curve(BaseModel):
+    """One series: `values[i]` was measured after round `rounds[i]`."""
+
+    rounds: list[int]
+    values: list[float | None] = Field(description="null where a value was not finite.")
+
+
+class SeriesOfExperiment(BaseModel):
+    """Every series of an experiment, by name."""
+
+    series: dict[str, Curve]
+
+
+class Event(BaseModel):
+    """One thing that happened to an experiment."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int = Field(description="1, 2, 3, ... within the experiment.")
+    kind: str
+    data: dict[str, Any]
+    created_at: datetime
+
+
+class EventPage(BaseModel):
+    """Events in order."""
+
+    events: list[Event]
+    next: int = Field(description="Pass it as `after` for what comes next.")
+
+
+def _summary_fields(record: ExperimentRecord) -> dict[str, Any]:
+    plain = ("id", "name", "state", "reason", "message", "spec_hash", "trajectory_hash", "created_at", "updated_at")
+    fields = {name: getattr(record, name) for name in plain}
+    return {**fields, "tags": list(record.tags), "progress": Progress(round=record.round, rounds=record.rounds)}

@@ -1,0 +1,99 @@
+"""Writing what happened: events with gapless numbers, points, and state changes. Callers hold the experiment's row.
+
+An event is kept once per (experiment, key), so a resumed attempt that emits its past again doubles nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from api.domain.states import State, require_transition
+from api.store.tables import EventRow, ExperimentRow, PointRow
+
+# Keeps a statement's parameters far below every database's limit.
+CHUNK = 500
+
+
+def append_events(session: Session, row: ExperimentRow, events: Sequence[Mapping[str, Any]], at: datetime) -> None:
+    """Append events that are not there yet, each with the next number of its experiment; store the points they carry."""
+    for start in range(0, len(events), CHUNK):
+        chunk: dict[str, Mapping[str, Any]] = {}
+        for event in events[start : start + CHUNK]:
+            chunk.setdefault(event["key"], event)
+        known = select(EventRow.key).where(EventRow.experiment == row.number, EventRow.key.in_(chunk))
+        for key in session.scalars(known):
+            del chunk[key]
+        fresh = [_event_values(row, event, at) for event in chunk.values()]
+        if fresh:
+            session.execute(insert(EventRow), fresh)
+        _upsert_points(session, row, events[start : start + CHUNK])
+    row.updated_at = at
+
+
+def change_state(
+    session: Session, row: ExperimentRow, state: State, at: datetime, *, reason: str | None = None, message: str | None = None
+) -> None:
+    """Move to `state` and append the event that says so. Raises ConflictError where the table does not allow it."""
+    require_transition(State(row.state), state)
+    row.state, row.reason = state, reason
+    # A message may quote foreign text; PostgreSQL takes no NUL and no database takes half a surrogate pair.
+    row.message = None if message is None else message.replace("\0", "").encode(errors="replace").decode()
+    append_state_event(session, row, at)
+
+
+def append_state_event(session: Session, row: ExperimentRow, at: datetime) -> None:
+    """Append the event that tells the state the row is in."""
+    event = {
+        "kind": "state",
+        "key": f"state:{row.attempts}:{row.state}",
+        "state": str(row.state),
+        "reason": row.reason,
+        "message": row.message,
+    }
+    append_events(session, row, [event], at)
+
+
+def plain(value: Any) -> Any:
+    """The value with every non-finite number replaced by None: JSON has none, and the databases disagree on them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    row.events += 1
+    data = {name: plain(value) for name, value in event.items() if name not in ("kind", "key")}
+    return {
+        "experiment": row.number,
+        "id": row.events,
+        "kind": event["kind"],
+        "key": event["key"],
+        "data": data,
+        "created_at": at,
+    }
+
+
+def _upsert_points(session: Session, row: ExperimentRow, events: Sequence[Mapping[str, Any]]) -> None:
+    finished = [event for event in events if event["kind"] == "round_finished"]
+    points = [
+        {"experiment": row.number, "series": series, "round": event["round"], "value": plain(value)}
+        for event in finished
+        for series, value in event["metrics"].items()
+    ]
+    if points:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(PointRow)
+        key = [PointRow.experiment, PointRow.series, PointRow.round]
+        session.execute(statement.on_conflict_do_update(index_elements=key, set_={"value": statement.excluded.value}), points)
+    row.round = max([row.round, *(event["round"] for event in finished)])

@@ -1,0 +1,165 @@
+"""The tables, as SQLAlchemy sees them. The migrations create them; a test keeps the two in step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
+from api.domain.states import State
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC on every database; SQLite keeps no time zone, so it is taken off and put back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From whatever zone the database answers in."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of the rows."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON(none_as_null=True),
+    }
+
+
+class ExperimentRow(Base):
+    """`number` orders experiments by age and keys the other tables; `id` is the public name."""
+
+    __tablename__ = "experiment"
+    __table_args__ = (Index("ix_experiment_state_number", "state", "number"),)
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    spec: Mapped[dict[str, Any]]
+    spec_hash: Mapped[str] = mapped_column(String(64))
+    trajectory_hash: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    message: Mapped[str | None] = mapped_column(Text)
+    round: Mapped[int] = mapped_column(Integer)
+    rounds: Mapped[int] = mapped_column(Integer)
+    result: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(Integer)
+    events: Mapped[int] = mapped_column(Integer)
+    retried_from: Mapped[str | None] = mapped_column(String(32))
+
+    tags: Mapped[list[TagRow]] = relationship(order_by="TagRow.position", lazy="selectin")
+
+    def to_record(self) -> ExperimentRecord:
+        """A frozen copy."""
+        return ExperimentRecord(
+            id=self.id,
+            name=self.name,
+            spec=self.spec,
+            spec_hash=self.spec_hash,
+            trajectory_hash=self.trajectory_hash,
+            tags=tuple(tag.tag for tag in self.tags),
+            state=State(self.state),
+            reason=self.reason,
+            message=self.message,
+            round=self.round,
+            rounds=self.rounds,
+            result=self.result,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            attempts=self.attempts,
+            retried_from=self.retried_from,
+        )
+
+
+class TagRow(Base):
+    """One label of one experiment."""
+
+    __tablename__ = "experiment_tag"
+
+    experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+    position: Mapped[int] = mapped_column(Integer)
+
+
+class AttemptRow(Base):
+    """One execution; it lives while `ended_at` is empty."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("experiment", "number", name="uq_attempt_experiment_number"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    token: Mapped[int] = mapped_column(Integer)
+    owner: Mapped[str] = mapped_column(String(200))
+    lease_expires_at: Mapped[datetime]
+    driver_pid: Mapped[int | None] = mapped_column(Integer)
+    node: Mapped[str | None] = mapped_column(String(200))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    exit_reason: Mapped[str | None] = mapped_column(String(64))
+
+    def to_record(self, experiment_id: str) -> AttemptRecord:
+        """A frozen copy."""
+        return AttemptRecord(
+            id=self.id,
+            experiment_id=experiment_id,
+            number=self.number,
+            token=self.token,
+            owner=self.owner,
+            lease_expires_at=self.lease_expires_at,
+            driver_pid=self.driver_pid,
+            node=self.node,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            exit_reason=self.exit_reason,
+        )
+
+
+class EventRow(Base):
+    """`id` counts within the experiment; `key` tells an event emitted again from a new one."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("experiment", "key", name="uq_event_experiment_key"),
+        {"sqlite_with_rowid": False},
+    )
+
+    experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+    def to_record(self) -> EventRecord:
+        """A frozen copy."""
+        return EventRecord(id=self.id, kind=self.kind, data=self.data, created_at=self.created_at)
+
+
+class PointRow(Base):
+    """One value of one series; NULL stands for a value that was not finite."""
+
+    __tablename__ = "point"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"), primary_key=True)
+    series: Mapped[str] = mapped_column(String(200), primary_key=True)
+    round: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    value: Mapped[float | None] = mapped_column(Float(53))

@@ -1,0 +1,102 @@
+"""The entry point of `heron`: finds the verb, runs it, turns errors into messages and exit codes.
+
+0 done · 1 the experiment failed or was cancelled · 2 bad usage or spec · 3 not found · 4 conflict · 5 service unreachable ·
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import click
+
+from heron_ray.cli.failure import INTERRUPTED, report_error, report_interrupt, report_usage
+
+# The list of `heron --help`, so that it needs no verb's module; a test keeps it in step with the commands.
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "run": "Run an experiment here, without a service.",
+        "validate": "Check a spec and name every fault in it.",
+        "schema": "Print the JSON Schema of a spec.",
+        "profile": "Print what one client step and one round cost, without running them.",
+        "serve": "Run the service: REST API, dispatcher and Ray.",
+        "submit": "Submit an experiment to the service.",
+        "ps": "List the service's experiments, newest first.",
+        "show": "Show one experiment: state, progress, result.",
+        "watch": "Follow an experiment live until it ends.",
+        "cancel": "Cancel an experiment.",
+        "demo": "Compare three methods on real data through a service of its own.",
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose verbs live in `heron_ray.cli.<verb>:command` and are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"heron_ray.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - the test of the table holds every verb to it
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or name the nearest one."""
+        name = args[0]
+        if name not in VERBS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, VERBS, n=1, cutoff=0.5)
+            tail = f"; did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"no such command {name!r}{tail}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="heron-ray", prog_name="heron")
+def heron() -> None:
+    """Simulate split federated learning with lean, forward-only clients (HERON-SFL).
+
+    Exit codes: 0 done, 1 the experiment failed or was cancelled, 2 bad usage or spec, 3 not found, 4 conflict,
+    5 service unreachable.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `heron` with the process's arguments, or those given, and exit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    # Imported late where it costs: the error tree is light, and `--help` needs nothing else.
+    from heron_ray.errors import HeronError
+
+    as_json = "--json" in arguments
+    try:
+        code = heron.main(arguments, prog_name="heron", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except HeronError as error:
+        return report_error(error, as_json=as_json)
+    except click.ClickException as error:
+        return report_usage(error, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        return report_interrupt(as_json=as_json)
+    except BrokenPipeError:
+        # Whoever read the output has enough (`heron ps | head`); nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED

@@ -1,0 +1,76 @@
+"""What verbs print on stdout: JSON, aligned fields, aligned columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on one line."""
+    click.echo(json.dumps(value))
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """One `name  value` per line; fields that are None are left out."""
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        if value is not None:
+            click.echo(f"{name:<{width}}  {value}")
+
+
+def print_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Left-aligned columns as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def share(value: float) -> str:
+    """A share of 1, as a percentage.
+
+    >>> share(0.9472)
+    '94.72 %'
+    """
+    return f"{100 * value:.2f} %"
+
+
+def size(value: float) -> str:
+    """A number of bytes, in the largest unit below it.
+
+    >>> size(1536), size(12)
+    ('1.5 KiB', '12 B')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def local_time(timestamp: str) -> str:
+    """An ISO 8601 time on this machine's clock, to the second."""
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
+    """A run's result in words, for `print_fields`."""
+    costs = result["costs"]
+    return {
+        "state": result["state"],
+        "rounds": result["rounds"],
+        "test accuracy": share(result["test_accuracy"]),
+        "test loss": f"{result['test_loss']:.4f}",
+        "auxiliary accuracy": share(result["auxiliary_accuracy"]),
+        "client MACs per step": f"{costs['client_macs_per_step']:,}",
+        "client peak memory": size(costs["client_peak_bytes"]),
+        "sent up": size(costs["bytes_up"]),
+        "sent down": size(costs["bytes_down"]),
+        "wall time": f"{result['wall_seconds']:.1f} s",
+        "trajectory digest": result["trajectory_digest"],
+        "spec hash": result["spec_hash"],
+    }

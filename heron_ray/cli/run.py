@@ -1,0 +1,137 @@
+"""`heron run`: one experiment in this process, without a service."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from heron_ray.cli.failure import FAILED, print_error
+from heron_ray.cli.options import json_option, load, set_option, spec_argument
+from heron_ray.cli.output import print_fields, print_json, result_fields
+from heron_ray.cli.progress import TrackSink, progress
+from heron_ray.cli.stop_signal import StopSignal
+from heron_ray.errors import HeronError
+
+if TYPE_CHECKING:
+    from heron_ray.simulation import Checkpointer, Event, RunResult, Sink
+    from heron_ray.spec import ExperimentSpec
+
+directory = click.Path(file_okay=False, path_type=Path)
+
+
+class LastRound:
+    """A sink that knows how far a run came, also when it failed."""
+
+    def __init__(self) -> None:
+        """No round is finished."""
+        self.round = 0
+
+    def emit(self, event: Event) -> None:
+        """Keep the round."""
+        self.round = getattr(event, "after_round", getattr(event, "round", self.round))
+
+
+@click.command("run")
+@spec_argument
+@set_option
+@click.option("--checkpoint-dir", type=directory, metavar="DIR", help="Keep checkpoints in a directory that has none yet.")
+@click.option("--resume", "resume_dir", type=directory, metavar="DIR", help="Continue from the newest checkpoint in DIR.")
+@click.option(
+    "--events",
+    type=click.File("a", encoding="utf-8", lazy=False),
+    metavar="FILE.jsonl",
+    help="Append every event to a file, one JSON object per line.",
+)
+@click.option("--progress/--no-progress", "shown", default=None, help="Show progress.  [default: on a terminal]")
+@json_option
+def command(
+    spec: Path,
+    overrides: tuple[str, ...],
+    checkpoint_dir: Path | None,
+    resume_dir: Path | None,
+    events: TextIO | None,
+    shown: bool | None,
+    as_json: bool,
+) -> None:
+    """Run an experiment here, without a service.
+
+    Ctrl-C ends it after the current round, with a checkpoint where those are kept; a second one ends it at once.
+    """
+    found = load(spec, overrides)
+    checkpointer = _checkpointer(checkpoint_dir, resume_dir)
+    last = LastRound()
+    with_progress = sys.stderr.isatty() if shown is None else shown
+    try:
+        result = _run(found, checkpointer, last, resume=resume_dir is not None, events=events, with_progress=with_progress)
+    except HeronError as error:
+        print_error(error)
+        if as_json:
+            print_json(_failure(found, error, last.round))
+        raise click.exceptions.Exit(FAILED) from None
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_fields(result_fields(result.to_dict()))
+    if result.state != "SUCCEEDED":
+        raise click.exceptions.Exit(FAILED)
+
+
+def _checkpointer(checkpoint_dir: Path | None, resume_dir: Path | None) -> Checkpointer | None:
+    """Where checkpoints go. A fresh run never writes among another's, and a resumed one needs something to resume from."""
+    from heron_ray.simulation import Checkpointer
+
+    if checkpoint_dir is not None and resume_dir is not None:
+        raise click.UsageError("give --checkpoint-dir for a fresh run or --resume to continue one, not both")
+    if checkpoint_dir is not None:
+        fresh = Checkpointer(checkpoint_dir)
+        if fresh.paths():
+            raise click.UsageError(f"{checkpoint_dir} already holds checkpoints: continue with --resume {checkpoint_dir}")
+        return fresh
+    if resume_dir is not None:
+        kept = Checkpointer(resume_dir)
+        if not kept.paths():
+            raise click.UsageError(f"{resume_dir} holds no checkpoint: start with --checkpoint-dir {resume_dir}")
+        return kept
+    return None
+
+
+def _run(
+    spec: ExperimentSpec,
+    checkpointer: Checkpointer | None,
+    last: LastRound,
+    *,
+    resume: bool,
+    events: TextIO | None,
+    with_progress: bool,
+) -> RunResult:
+    from heron_ray.actors import executor_for
+    from heron_ray.simulation import JsonlSink, Simulation, Tee
+
+    with contextlib.ExitStack() as stack:
+        executor = stack.enter_context(executor_for(spec))
+        stop = stack.enter_context(StopSignal())
+        sinks: list[Sink] = [last, stop]
+        if events is not None:
+            sinks.append(JsonlSink(events))
+        if with_progress:
+            board = progress()
+            stack.enter_context(board)
+            sinks.append(TrackSink(board.track(spec.name)))
+        return Simulation(spec, executor, sink=Tee(*sinks), checkpointer=checkpointer, resume=resume, should_stop=stop).run()
+
+
+def _failure(spec: ExperimentSpec, error: HeronError, rounds: int) -> dict[str, Any]:
+    """What `--json` prints for a run that failed; `rounds` counts those finished."""
+    return {
+        "state": "FAILED",
+        "reason": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "rounds": rounds,
+        "spec_hash": spec.spec_hash(),
+        "trajectory_hash": spec.trajectory_hash(),
+    }

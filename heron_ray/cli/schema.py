@@ -1,0 +1,17 @@
+"""`heron schema`: the reference manual of a spec, for people and editors."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("schema")
+@click.option("--json", "_as_json", is_flag=True, help="Accepted for symmetry: a schema is always JSON.")
+def command(_as_json: bool) -> None:
+    """Print the JSON Schema of a spec."""
+    from heron_ray.spec import ExperimentSpec
+
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **ExperimentSpec.model_json_schema()}
+    click.echo(json.dumps(schema, indent=2))

@@ -1,0 +1,58 @@
+"""`heron serve`: run the service in the foreground."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address or name to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
+@click.option("--database", metavar="URL", help="sqlite:////path/file.db or postgresql://... Default: SQLite in the state dir.")
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the service keeps everything. Default: heron-ray in $XDG_STATE_HOME or ~/.local/state.",
+)
+@click.option("--ray-address", envvar="RAY_ADDRESS", help="A Ray cluster to use. Default: $RAY_ADDRESS, else one of its own.")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="Experiments at the same time. Default: 2, or 1 on one core.")
+@click.option("--json", "as_json", is_flag=True, help="Print where the service answers as one JSON object on stdout.")
+def command(
+    host: str,
+    port: int,
+    database: str | None,
+    state_dir: Path | None,
+    ray_address: str | None,
+    concurrency: int | None,
+    as_json: bool,
+) -> None:
+    """Run the service: Ray, the dispatcher and the REST API, until Ctrl-C."""
+    from api.supervisor.listener import ListenError
+    from api.supervisor.settings import ServiceSettings, default_concurrency, default_state_dir
+    from api.supervisor.supervisor import Supervisor
+
+    logging.basicConfig(level=logging.WARNING, format="heron serve: %(message)s")
+    settings = ServiceSettings(
+        state_dir=state_dir or default_state_dir(),
+        host=host,
+        port=port,
+        database=database,
+        ray_address=ray_address,
+        concurrency=concurrency or default_concurrency(),
+    )
+
+    def announce(service: Mapping[str, Any]) -> None:
+        click.echo(f"heron-ray answers at {service['url']} (state in {service['state_dir']}; Ctrl-C stops it)", err=True)
+        if as_json:
+            click.echo(json.dumps(service))
+
+    try:
+        Supervisor(settings).run(announce)
+    except ListenError as error:
+        raise click.UsageError(str(error)) from None

@@ -1,0 +1,25 @@
+"""`heron show`: one experiment."""
+
+from __future__ import annotations
+
+import click
+
+from heron_ray.cli.options import id_argument, json_option, url_option
+from heron_ray.cli.output import print_json
+
+
+@click.command("show")
+@id_argument
+@url_option
+@json_option
+def command(id: str, url: str, as_json: bool) -> None:
+    """Show one experiment: state, progress, result."""
+    from heron_ray.cli.client import ServiceClient
+    from heron_ray.cli.following import print_experiment
+
+    with ServiceClient(url) as client:
+        experiment = client.get(id)
+    if as_json:
+        print_json(experiment)
+    else:
+        print_experiment(experiment)

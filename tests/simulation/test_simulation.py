@@ -1,0 +1,161 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heron_ray.errors import CheckpointError, DivergedError
+from heron_ray.methods.registry import METHODS
+from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
+from heron_ray.simulation.events import RoundFinished
+from heron_ray.spec import ExperimentSpec
+from tests.conftest import MakeSpec
+
+
+def run(spec: ExperimentSpec, **options: object) -> RunResult:
+    with LocalExecutor() as executor:
+        return Simulation(spec, executor, **options).run()  # type: ignore[arg-type]
+
+
+def test_the_same_spec_gives_the_same_bits(make_spec: MakeSpec) -> None:
+    first, second = run(make_spec()), run(make_spec())
+    assert first.trajectory_digest == second.trajectory_digest
+    assert run(make_spec("seed=1")).trajectory_digest != first.trajectory_digest
+    assert run(make_spec("method.zeroth_order.mu=0.002")).trajectory_digest != first.trajectory_digest
+
+
+def test_seed_replay_changes_no_bit(make_spec: MakeSpec) -> None:
+    replayed = run(make_spec("method.zeroth_order.replay=true"))
+    summed = run(make_spec("method.zeroth_order.replay=false"))
+    assert replayed.trajectory_digest == summed.trajectory_digest
+
+
+ADAM = "method.client_optimizer={kind: adam, lr: 0.01}"
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+def test_a_resumed_run_is_the_undisturbed_run(make_spec: MakeSpec, tmp_path: Path, kind: str) -> None:
+    overrides = [f"method.kind={kind}", "rounds=6", "compute.checkpoint_every=2", "clients.per_round=4"]
+    overrides.append("method.server_optimizer={kind: adam, lr: 0.01}")
+    if kind != "frozen_client":
+        overrides += [ADAM, "method.client_optimizer_lifetime=run"]
+    spec = make_spec(*overrides)
+    whole, whole_events = run(spec), ListSink()
+    run(spec, sink=whole_events)
+    rounds = iter([False, False, False, True])
+    stopped = run(spec, checkpointer=Checkpointer(tmp_path), should_stop=lambda: next(rounds))
+    assert (stopped.state, stopped.rounds) == ("CANCELLED", 3)
+    sink = ListSink()
+    resumed = run(spec, checkpointer=Checkpointer(tmp_path), resume=True, sink=sink)
+    assert resumed.trajectory_digest == whole.trajectory_digest
+    assert resumed.costs == whole.costs
+    again = [event for event in sink.events if isinstance(event, RoundFinished)]
+    expected = [event for event in whole_events.events if isinstance(event, RoundFinished)]
+    assert again == expected[3:]
+
+
+def test_a_killed_process_resumes_to_the_undisturbed_digest(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec("rounds=40", "compute.checkpoint_every=5")
+    (tmp_path / "spec.json").write_text(json.dumps(spec.canonical()))
+    program = (
+        "import json, sys\nfrom pathlib import Path\nfrom heron_ray.simulation import *\n"
+        "from heron_ray.spec import parse_spec\n"
+        "spec = parse_spec(json.loads(Path(sys.argv[1], 'spec.json').read_text()))\n"
+        "with LocalExecutor() as executor:\n"
+        "    Simulation(spec, executor, sink=JsonlSink(sys.stdout), checkpointer=Checkpointer(sys.argv[1] + '/kept')).run()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line).get("round") == 12:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    checkpointer = Checkpointer(tmp_path / "kept")
+    assert 10 <= checkpointer.load(checkpointer.paths()[0]).round < 40
+    resumed = run(spec, checkpointer=checkpointer, resume=True)
+    assert resumed.trajectory_digest == run(spec).trajectory_digest
+
+
+def test_a_checkpoint_with_a_wrong_digest_is_named_and_refused(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec("compute.checkpoint_every=2")
+    checkpointer = Checkpointer(tmp_path)
+    whole = run(spec, checkpointer=checkpointer)
+    newest = checkpointer.paths()[0]
+    state = newest / "state.safetensors"
+    body = bytearray(state.read_bytes())
+    body[-1] ^= 1
+    state.write_bytes(bytes(body))
+    with pytest.raises(CheckpointError, match=rf"{newest.name}/state\.safetensors.*digest is wrong.*remove"):
+        run(spec, checkpointer=checkpointer, resume=True)
+    sink = ListSink()
+    resumed = run(spec, checkpointer=checkpointer, resume=True, skip_damaged=True, sink=sink)
+    assert resumed.trajectory_digest == whole.trajectory_digest
+    assert sink.events[0].kind == "checkpoint_rejected"
+
+
+@pytest.mark.parametrize("damage", ["{", '{"manifest": {}, "sha256": ""}', ""])
+def test_a_damaged_manifest_is_refused(make_spec: MakeSpec, tmp_path: Path, damage: str) -> None:
+    checkpointer = Checkpointer(tmp_path)
+    run(make_spec("rounds=1"), checkpointer=checkpointer)
+    (checkpointer.paths()[0] / "manifest.json").write_text(damage)
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpointer.load(checkpointer.paths()[0])
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(make_spec: MakeSpec, tmp_path: Path) -> None:
+    run(make_spec("rounds=2"), checkpointer=Checkpointer(tmp_path))
+    with pytest.raises(CheckpointError, match="belongs to another experiment"):
+        run(make_spec("rounds=2", "seed=5"), checkpointer=Checkpointer(tmp_path), resume=True)
+
+
+def test_only_the_newest_checkpoints_are_kept_and_none_is_half_written(make_spec: MakeSpec, tmp_path: Path) -> None:
+    run(make_spec("rounds=5", "compute.checkpoint_every=1"), checkpointer=Checkpointer(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["round-00000004", "round-00000005"]
+
+
+def test_a_run_that_diverges_says_in_which_round(make_spec: MakeSpec) -> None:
+    with pytest.raises(DivergedError, match=r"diverged in round [1-9]") as caught:
+        run(make_spec("rounds=50", "method.server_optimizer.lr=1000", "method.client_optimizer.lr=1000"))
+    assert caught.value.round >= 1
+
+
+def test_a_run_stops_early_on_validation_accuracy(make_spec: MakeSpec) -> None:
+    result = run(make_spec("rounds=50", "stop={accuracy: 0.2}", "evaluation.every=1"))
+    assert result.rounds < 50
+    assert result.validation_accuracy >= 0.2
+
+
+def test_points_of_an_evaluation_come_only_with_one(make_spec: MakeSpec) -> None:
+    sink = ListSink()
+    run(make_spec("rounds=5", "evaluation.every=2"), sink=sink)
+    evaluated = [
+        event.round for event in sink.events if isinstance(event, RoundFinished) and "validation_accuracy" in event.metrics
+    ]
+    assert evaluated == [2, 4, 5]
+
+
+def test_totals_are_the_sum_of_the_rounds(make_spec: MakeSpec) -> None:
+    sink = ListSink()
+    result = run(make_spec("clients.per_round=3"), sink=sink)
+    rounds = [event for event in sink.events if isinstance(event, RoundFinished)]
+    assert sum(event.metrics["bytes_up"] for event in rounds) == result.costs.bytes_up
+    assert sum(event.metrics["bytes_down"] for event in rounds) == result.costs.bytes_down
+
+
+def test_global_random_state_is_neither_used_nor_touched(make_spec: MakeSpec) -> None:
+    import torch
+
+    torch.manual_seed(7)
+    np.random.seed(7)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    digest = run(make_spec("rounds=2")).trajectory_digest
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])
+    torch.manual_seed(8)
+    assert run(make_spec("rounds=2")).trajectory_digest == digest
