@@ -1,54 +1,51 @@
-"""Accuracy and loss of the global model: through the main server's back model and through the auxiliary head."""
+"""Accuracy and loss of a global model, through each of the heads that sit on its front model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from heron_ray.data.dataset import Split
-from heron_ray.models.split import SplitModel
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Shares of 1, and mean cross-entropies in nats."""
+    """Accuracy as a share of 1, and mean cross-entropy in nats."""
 
-    server_accuracy: float
-    server_loss: float
-    auxiliary_accuracy: float
-    auxiliary_loss: float
+    accuracy: float
+    loss: float
 
 
-def evaluate(model: SplitModel, split: Split, batch_size: int, device: torch.device) -> Score:
-    """Judge a model on a split.
+def evaluate(
+    front: Callable[[Tensor], Tensor],
+    heads: Mapping[str, Callable[[Tensor], Tensor]],
+    x: Tensor,
+    y: Tensor,
+    *,
+    batch_size: int,
+    device: torch.device,
+) -> dict[str, Score]:
+    """Judge every head on the same smashed data; the front model runs once.
 
     Args:
-        model: All three parts.
-        split: x [n, *input], y [n].
+        front: x [B, *input] to z [B, *cut].
+        heads: Name to a map from z [B, *cut] to logits [B, C].
+        x: All samples [n, *input].
+        y: Their labels [n].
         batch_size: Samples per forward pass.
         device: Where the model lives.
+
+    Returns:
+        Name to score.
     """
-    totals = torch.zeros(4, dtype=torch.float64)
+    correct, loss = dict.fromkeys(heads, 0.0), dict.fromkeys(heads, 0.0)
     with torch.no_grad():
-        for x, y in zip(split.x.split(batch_size), split.y.split(batch_size), strict=True):
-            z = model.front(x.to(device))
-            labels = y.to(device)
-            totals += torch.tensor(
-                [*_correct_and_loss(model.back(z), labels), *_correct_and_loss(model.auxiliary(z), labels)],
-                dtype=torch.float64,
-            )
-    server_accuracy, server_loss, auxiliary_accuracy, auxiliary_loss = (totals / len(split.y)).tolist()
-    return Score(
-        server_accuracy=server_accuracy,
-        server_loss=server_loss,
-        auxiliary_accuracy=auxiliary_accuracy,
-        auxiliary_loss=auxiliary_loss,
-    )
-
-
-def _correct_and_loss(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    correct = (logits.argmax(dim=1) == labels).sum().item()
-    return float(correct), functional.cross_entropy(logits, labels, reduction="sum").item()
+        for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            z, labels = front(x_batch.to(device)), y_batch.to(device)
+            for name, head in heads.items():
+                logits = head(z)
+                correct[name] += float((logits.argmax(dim=1) == labels).sum().item())
+                loss[name] += functional.cross_entropy(logits, labels, reduction="sum").item()
+    return {name: Score(accuracy=correct[name] / len(y), loss=loss[name] / len(y)) for name in heads}

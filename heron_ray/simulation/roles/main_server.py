@@ -68,11 +68,17 @@ class MainServer:
         self._client_vector.load(client_vector)
         metrics: dict[str, float] = {}
         for name, split in (("validation", self._setup.dataset.validation), ("test", self._setup.dataset.test)):
-            score = evaluate(self._model, split, self._setup.spec.evaluation.batch_size, self._device)
-            metrics[f"{name}_accuracy"] = score.server_accuracy
-            metrics[f"{name}_loss"] = score.server_loss
-            metrics[f"auxiliary_{name}_accuracy"] = score.auxiliary_accuracy
-            metrics[f"auxiliary_{name}_loss"] = score.auxiliary_loss
+            scores = evaluate(
+                self._model.front,
+                {"": self._model.back, "auxiliary_": self._model.auxiliary},
+                split.x,
+                split.y,
+                batch_size=self._setup.spec.evaluation.batch_size,
+                device=self._device,
+            )
+            for head, score in scores.items():
+                metrics[f"{head}{name}_accuracy"] = score.accuracy
+                metrics[f"{head}{name}_loss"] = score.loss
         return metrics
 
     def state(self) -> dict[str, Float32Array]:

@@ -1,0 +1,38 @@
+# A newcomer needs `make demo` and `make test`; each sets up what it needs. Requires python3 (3.11+), git and make only.
+
+PYTHON ?= python3
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
+BIN := .venv/bin
+
+# The stamp makes set-up happen once, and again whenever the locked requirements change.
+STAMP := .venv/.requirements-installed
+
+.PHONY: demo test setup lint lock clean
+
+demo: setup
+	$(BIN)/heron demo
+
+test: setup
+	$(BIN)/pytest
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Bring the lock up to date with pyproject.toml: hashes for every platform, no index addresses.
+lock: setup
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev --upgrade pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .heron .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,135 @@
+"""The Ray executor gives the local executor's bits, whatever the number of actors, and says so when an actor is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from heron_ray.actors import RayExecutor, executor_for
+from heron_ray.errors import DivergedError, LostActorError
+from heron_ray.methods.registry import METHODS
+from heron_ray.simulation import Checkpointer, LocalExecutor, Simulation
+from heron_ray.simulation.events import Event, RoundFinished
+from heron_ray.spec import ExperimentSpec
+from tests.conftest import MakeSpec
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray on two CPUs for this file."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def executors(cluster: None) -> Iterator[dict[int, RayExecutor]]:
+    """Warm executors by number of actors, reused from test to test as a driver reuses them from run to run."""
+    executors = {actors: RayExecutor() for actors in (1, 2, 4)}
+    yield executors
+    for executor in executors.values():
+        executor.close()
+
+
+def local_digest(spec: ExperimentSpec) -> str:
+    with LocalExecutor() as executor:
+        return Simulation(spec, executor).run().trajectory_digest
+
+
+OVERRIDES = {
+    "heron": ["clients.per_round=5"],
+    "cse_fsl": ["method.client_optimizer={kind: adam, lr: 0.01}", "method.client_optimizer_lifetime=run"],
+    "sflv2": ["clients.per_round=3"],
+    "frozen_client": ["method.upload_every=2"],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+@pytest.mark.parametrize("actors", [1, 2, 4])
+def test_digests_are_equal_on_every_executor(
+    make_spec: MakeSpec, executors: dict[int, RayExecutor], kind: str, actors: int
+) -> None:
+    spec = make_spec(f"method.kind={kind}", *OVERRIDES[kind], f"compute.actors={actors}")
+    assert Simulation(spec, executors[actors]).run().trajectory_digest == local_digest(spec)
+
+
+def test_uploads_cut_into_many_messages_give_the_same_bits(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = make_spec()
+    whole = local_digest(spec)
+    monkeypatch.setattr("heron_ray.simulation.roles.client_host.CHUNK_BYTES", 1)
+    assert local_digest(spec) == whole
+
+
+def test_a_run_stopped_on_one_executor_goes_on_on_the_other(
+    make_spec: MakeSpec, executors: dict[int, RayExecutor], tmp_path: Path
+) -> None:
+    spec = make_spec("rounds=6", "compute.actors=2")
+    asked = iter([False, False, False, True])
+    checkpointer = Checkpointer(tmp_path)
+    stopped = Simulation(spec, executors[2], checkpointer=checkpointer, should_stop=lambda: next(asked)).run()
+    assert stopped.rounds == 3
+    with LocalExecutor() as executor:
+        resumed = Simulation(spec, executor, checkpointer=checkpointer, resume=True).run()
+    assert resumed.trajectory_digest == local_digest(spec)
+
+
+def test_an_error_inside_an_actor_arrives_as_itself(make_spec: MakeSpec, executors: dict[int, RayExecutor]) -> None:
+    spec = make_spec("rounds=50", "method.server_optimizer.lr=1000", "method.client_optimizer.lr=1000", "compute.actors=1")
+    with pytest.raises(DivergedError, match=r"diverged in round [0-9]"):
+        Simulation(spec, executors[1]).run()
+
+
+class KillAfter:
+    """Kills a client actor's process once a round is over."""
+
+    def __init__(self, pid: int, round: int) -> None:
+        self._pid, self._round = pid, round
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, RoundFinished) and event.round == self._round:
+            os.kill(self._pid, signal.SIGKILL)
+
+
+def test_a_killed_actor_is_a_lost_actor_and_the_run_resumes_to_the_same_digest(
+    make_spec: MakeSpec, cluster: None, tmp_path: Path
+) -> None:
+    spec = make_spec("rounds=6", "compute.actors=2", "compute.checkpoint_every=2")
+    checkpointer = Checkpointer(tmp_path)
+    with RayExecutor() as executor:
+        Simulation(make_spec("rounds=1", "compute.actors=2"), executor).run()
+        pid = ray.get(executor.hosts[0].actor.__ray_call__.remote(lambda _: os.getpid()))
+        with pytest.raises(LostActorError, match="actor of the run died"):
+            Simulation(spec, executor, sink=KillAfter(pid, 3), checkpointer=checkpointer).run()
+    with RayExecutor() as executor:
+        resumed = Simulation(spec, executor, checkpointer=checkpointer, resume=True).run()
+    assert resumed.trajectory_digest == local_digest(spec)
+
+
+def test_auto_is_ray_where_a_cluster_is_connected(make_spec: MakeSpec, cluster: None) -> None:
+    assert isinstance(executor_for(make_spec()), RayExecutor)
+    assert isinstance(executor_for(make_spec("compute.executor=local")), LocalExecutor)
+
+
+def test_a_driver_process_killed_between_two_rounds_resumes_to_the_same_digest(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec("rounds=60", "compute.checkpoint_every=5", "compute.executor=ray", "compute.actors=1")
+    (tmp_path / "spec.yaml").write_text(json.dumps(spec.canonical()))
+    command = [sys.executable, "-m", "heron_ray.cli", "run", str(tmp_path / "spec.yaml")]
+    arguments = ["--checkpoint-dir", str(tmp_path / "kept"), "--events", "/dev/stdout", "--json"]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line).get("round") == 12:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    resumed = subprocess.run(
+        [*command, "--resume", str(tmp_path / "kept"), "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(resumed.stdout)["trajectory_digest"] == local_digest(spec)
