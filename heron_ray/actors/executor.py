@@ -15,7 +15,9 @@ from heron_ray.errors import ExhaustedMemoryError, LostActorError
 from heron_ray.simulation.executor import Reference
 from heron_ray.simulation.setup import Setup
 
-_SERVER_CPUS = 0.01
+_CPU_SHARE = 0.01
+"""Of each actor: small, so that any number of actors starts on any machine and none waits for another run's to end. How
+many experiments run at once is the dispatcher's decision, not a side effect of Ray's bookkeeping."""
 
 
 class RayRole:
@@ -39,7 +41,7 @@ class RayExecutor:
     """`compute.actors` client actors, a main server actor and a federation actor.
 
     Connects to the Ray cluster this process is connected to, else to `RAY_ADDRESS`, else starts one of its own and stops it
-    at `close`. CPU shares are fractions, so any number of actors fits any machine. Actors stay warm between runs.
+    at `close`. Actors stay warm between runs.
     """
 
     lookahead = 2
@@ -47,17 +49,15 @@ class RayExecutor:
     def __init__(self) -> None:
         """Nothing is started before `open`."""
         self._owns_ray = False
-        self.hosts: Sequence[RayRole] = []
+        self._device = ""
+        self.hosts: list[RayRole] = []
 
     def open(self, setup: Setup) -> None:
         """Bring up the actors, or reuse those of the previous run, and build their roles."""
         if not ray.is_initialized():
             _start_ray()
             self._owns_ray = True
-        actors = setup.spec.compute.actors
-        if len(self.hosts) != actors:
-            self._stop_actors()
-            self._start_actors(actors, setup.spec.compute.device)
+        self._adjust_actors(setup.spec.compute.actors, setup.spec.compute.device)
         packed = ray.put(pack_setup(setup))
         for reference in [role.actor.open.remote(packed) for role in self._roles()]:
             self.get(reference)
@@ -92,23 +92,26 @@ class RayExecutor:
         except RayActorError as error:
             raise LostActorError(f"an actor of the run died: {error}") from error
 
-    def _start_actors(self, count: int, device: str) -> None:
-        cpus = ray.cluster_resources().get("CPU", 1.0)
+    def _adjust_actors(self, count: int, device: str) -> None:
+        """Have two servers and `count` client actors; those that fit are kept."""
+        if device != self._device:
+            self._stop_actors()
+            self._device = device
         gpus = 1.0 / (count + 1) if device == "cuda" else 0.0
-        # Half of the cluster at the most, so that another experiment can start beside this one.
-        share = max(0.0001, int(10_000 * min(1.0, cpus / (2 * count))) / 10_000)
-        host_class = ray.remote(num_cpus=share, num_gpus=gpus, scheduling_strategy="SPREAD")(ClientActor)
-        self.hosts = [RayRole(host_class.remote()) for _ in range(count)]
-        self.main_server = RayRole(ray.remote(num_cpus=_SERVER_CPUS, num_gpus=gpus)(MainServerActor).remote())
-        self.federation_server = RayRole(ray.remote(num_cpus=_SERVER_CPUS)(FederationActor).remote())
+        if not self.hosts:
+            self.main_server = RayRole(ray.remote(num_cpus=_CPU_SHARE, num_gpus=gpus)(MainServerActor).remote())
+            self.federation_server = RayRole(ray.remote(num_cpus=_CPU_SHARE)(FederationActor).remote())
+        host_class = ray.remote(num_cpus=_CPU_SHARE, num_gpus=gpus, scheduling_strategy="SPREAD")(ClientActor)
+        self.hosts += [RayRole(host_class.remote()) for _ in range(count - len(self.hosts))]
+        while len(self.hosts) > count:
+            ray.kill(self.hosts.pop().actor)
 
     def _roles(self) -> list[RayRole]:
         return [*self.hosts, self.main_server, self.federation_server]
 
     def _stop_actors(self) -> None:
-        if self.hosts:
-            for role in self._roles():
-                ray.kill(role.actor)
+        for role in self._roles() if self.hosts else []:
+            ray.kill(role.actor)
         self.hosts = []
 
     def __enter__(self) -> Self:
