@@ -90,7 +90,7 @@ def _run(client: ServiceClient, specs: Sequence[ExperimentSpec]) -> list[dict[st
     try:
         ids = [client.submit(spec.canonical(), [TAG])["id"] for spec in specs]
         with progress() as board:
-            followers = [Follower(client, id, board.track(spec.name)) for id, spec in zip(ids, specs, strict=True)]
+            followers = [Follower(client.url, id, board.track(spec.name)) for id, spec in zip(ids, specs, strict=True)]
             for follower in followers:
                 follower.start()
             for follower in followers:
@@ -105,21 +105,27 @@ def _run(client: ServiceClient, specs: Sequence[ExperimentSpec]) -> list[dict[st
 
 
 class Follower(threading.Thread):
-    """Moves one track by the events of one experiment. A daemon: an interrupted demo does not wait for it."""
+    """Moves one track by the events of one experiment. A daemon: an interrupted demo does not wait for it.
 
-    def __init__(self, client: ServiceClient, id: str, track: Track) -> None:
+    It has a connection of its own, since it may outlive that of the demo by a moment.
+    """
+
+    def __init__(self, url: str, id: str, track: Track) -> None:
         """Nothing is asked for before `start`."""
         super().__init__(daemon=True)
         self.error: HeronError | None = None
-        self._client = client
+        self._url = url
         self._id = id
         self._track = track
 
     def run(self) -> None:
         """Follow to the end; keeps the error if that fails."""
+        from heron_ray.cli.client import ServiceClient
+
         try:
-            for event in self._client.follow(self._id):
-                self._track.show(event.kind, event.data)
+            with ServiceClient(self._url) as client:
+                for event in client.follow(self._id):
+                    self._track.show(event.kind, event.data)
         except HeronError as error:
             self.error = error
 
@@ -139,11 +145,11 @@ def _report(client: ServiceClient, ended: Sequence[dict[str, Any]], figure: Path
 
     from heron_ray.cli.comparison import comparison_table, write_accuracy_page
 
-    write_accuracy_page({experiment["name"]: client.series(experiment["id"]) for experiment in ended}, figure)
     for experiment in ended:
         if experiment["state"] != "SUCCEEDED":
             why = f" ({experiment['reason']}): {experiment['message']}" if experiment["reason"] else ""
             click.echo(f"error: {experiment['name']} ended {experiment['state']}{why}", err=True)
+    write_accuracy_page({experiment["name"]: client.series(experiment["id"]) for experiment in ended}, figure)
     if as_json:
         print_json({"experiments": list(ended), "figure": str(figure.absolute()), "database": database})
         return

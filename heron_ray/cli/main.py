@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import click
 
-from heron_ray.cli.failure import INTERRUPTED, report_error, report_interrupt, report_usage
+from heron_ray.cli.failure import report_error, report_interrupt, report_usage
+from heron_ray.errors import HeronError
 
 # The list of `heron --help`, so that it needs no verb's module; a test keeps it in step with the commands.
 VERBS: Mapping[str, str] = MappingProxyType(
@@ -24,7 +24,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "validate": "Check a spec and name every fault in it.",
         "schema": "Print the JSON Schema of a spec.",
         "profile": "Print what one client step and one round cost, without running them.",
-        "serve": "Run the service: REST API, dispatcher and Ray.",
+        "serve": "Run the service: Ray, the dispatcher and the REST API, until Ctrl-C.",
         "submit": "Submit an experiment to the service.",
         "ps": "List the service's experiments, newest first.",
         "show": "Show one experiment: state, progress, result.",
@@ -82,13 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    # Imported late where it costs: the error tree is light, and `--help` needs nothing else.
-    from heron_ray.errors import HeronError
-
     as_json = "--json" in arguments
     try:
         code = heron.main(arguments, prog_name="heron", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except HeronError as error:
         return report_error(error, as_json=as_json)
@@ -96,7 +92,3 @@ def _run(arguments: list[str]) -> int:
         return report_usage(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         return report_interrupt(as_json=as_json)
-    except BrokenPipeError:
-        # Whoever read the output has enough (`heron ps | head`); nothing more can be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED

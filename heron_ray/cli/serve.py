@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from heron_ray.errors import ListenError
+
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address or name to listen on.")
@@ -20,8 +22,12 @@ import click
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the service keeps everything. Default: heron-ray in $XDG_STATE_HOME or ~/.local/state.",
 )
-@click.option("--ray-address", envvar="RAY_ADDRESS", help="A Ray cluster to use. Default: $RAY_ADDRESS, else one of its own.")
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="Experiments at the same time. Default: 2, or 1 on one core.")
+@click.option(
+    "--ray-address",
+    envvar="RAY_ADDRESS",
+    help="A Ray cluster to use (needs RAY_AUTH_MODE=token if it has tokens). Default: $RAY_ADDRESS, else its own.",
+)
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="Experiments at once. Default: 2, or 1 below four cores.")
 @click.option("--json", "as_json", is_flag=True, help="Print where the service answers as one JSON object on stdout.")
 def command(
     host: str,
@@ -33,7 +39,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Run the service: Ray, the dispatcher and the REST API, until Ctrl-C."""
-    from api.supervisor.listener import ListenError
     from api.supervisor.settings import ServiceSettings, default_concurrency, default_state_dir
     from api.supervisor.supervisor import Supervisor
 

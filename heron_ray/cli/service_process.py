@@ -81,17 +81,23 @@ class ServiceProcess:
         raise ServiceError(f"the service did not start: {failure['message']}", hint=failure["hint"] or f"see {self._log}")
 
     def _stop(self) -> None:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             return
-        click.echo("stopping the service", err=True)
-        # An impatient second Ctrl-C must not leave the service behind.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self._process.terminate()
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            # Its guardian ends what it started.
-            self._process.kill()
-            self._process.wait()
-        finally:
-            signal.signal(signal.SIGINT, before)
+        # Leaving Popen's own context closes its pipe and waits.
+        with self._process as process:
+            if process.poll() is None:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    click.echo("stopping the service", err=True)
+    # An impatient second Ctrl-C must not leave the service behind.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.terminate()
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        # Its guardian ends what it started.
+        process.kill()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,142 @@
+import json
+import threading
+
+import pytest
+
+from heron_ray.spec import load_spec, parse_spec
+from tests.cli.conftest import SPEC
+
+
+def in_background(*steps) -> threading.Thread:
+    thread = threading.Thread(target=lambda: [step() for step in steps])
+    thread.start()
+    return thread
+
+
+def test_submit_prints_the_id_alone_on_stdout(heron, service, store, spec_file) -> None:
+    outcome = heron("submit", spec_file, "--tag", "one", "--tag", "two", "--set", "rounds=7")
+    assert outcome.code == 0
+    record = store.get(outcome.stdout.strip())
+    assert (record.name, record.tags, record.rounds) == ("tiny", ("one", "two"), 7)
+    assert f"heron watch {record.id}" in outcome.stderr
+
+
+def test_submit_json_is_the_answer_of_the_service(heron, service, store, spec_file) -> None:
+    outcome = heron("submit", spec_file, "--json")
+    spec = load_spec(spec_file)[0]
+    assert outcome.object["state"] == "QUEUED"
+    assert outcome.object["spec_hash"] == spec.spec_hash() == store.get(outcome.object["id"]).spec_hash
+
+
+@pytest.mark.parametrize(("end", "code"), [("succeed", 0), ("fail", 1)])
+def test_submit_wait_follows_to_the_end_and_exits_by_it(heron, service, store, dispatcher, spec_file, end, code) -> None:
+    def play() -> None:
+        while not store.list(limit=1):
+            pass
+        attempt = dispatcher.claim()
+        for round in (1, 2, 3):
+            dispatcher.finish_round(attempt, round, 3)
+        getattr(dispatcher, end)(attempt)
+
+    thread = in_background(play)
+    outcome = heron("submit", spec_file, "--wait", "--json")
+    thread.join()
+    assert outcome.code == code
+    assert outcome.object["progress"] == {"round": 3, "rounds": 3}
+    assert "tiny: 3/3 rounds, validation accuracy 0.300" in outcome.stderr
+
+
+def test_watch_json_prints_every_event_on_a_line(heron, service, store, dispatcher) -> None:
+    id = store.submit(parse_spec(SPEC)).id
+    attempt = dispatcher.claim()
+    thread = in_background(lambda: dispatcher.finish_round(attempt, 1, 3), lambda: dispatcher.succeed(attempt))
+    outcome = heron("watch", id, "--json")
+    thread.join()
+    events = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert outcome.code == 0
+    assert [event["id"] for event in events] == [1, 2, 3, 4, 5]
+    states = [event["data"]["state"] for event in events if event["kind"] == "state"]
+    assert states == ["QUEUED", "STARTING", "RUNNING", "SUCCEEDED"]
+
+
+def test_watch_says_why_an_experiment_failed_and_exits_with_1(heron, service, store, dispatcher) -> None:
+    id = store.submit(parse_spec(SPEC)).id
+    dispatcher.fail(dispatcher.claim())
+    outcome = heron("watch", id)
+    assert outcome.code == 1
+    assert "tiny: FAILED (diverged: diverged in round 2)" in outcome.stderr
+    assert ["reason", "diverged"] in [line.split() for line in outcome.stdout.splitlines()]
+
+
+def test_show_prints_where_an_experiment_stands(heron, service, store, dispatcher) -> None:
+    id = store.submit(parse_spec(SPEC), ["nightly"]).id
+    fields = [line.split() for line in heron("show", id).stdout.splitlines()]
+    assert ["state", "QUEUED"] in fields
+    assert ["tags", "nightly"] in fields
+    assert ["rounds", "0", "of", "3"] in fields
+    dispatcher.succeed(dispatcher.claim())
+    assert ["client", "peak", "memory", "2.0", "KiB"] in [line.split() for line in heron("show", id).stdout.splitlines()]
+    shown = heron("show", id, "--json").object
+    assert shown["result"]["costs"]["client_peak_bytes"] == 2048
+
+
+def test_ps_lists_the_newest_first_and_filters(heron, service, store) -> None:
+    ids = [store.submit(parse_spec({**SPEC, "name": f"number-{number}"}), [f"tag-{number}"]).id for number in range(3)]
+    store.request_cancel(ids[1])
+    assert [experiment["id"] for experiment in heron("ps", "--json").object["experiments"]] == ids[::-1]
+    assert [experiment["id"] for experiment in heron("ps", "--json", "--state", "cancelled").object["experiments"]] == [ids[1]]
+    assert [experiment["id"] for experiment in heron("ps", "--json", "--tag", "tag-2").object["experiments"]] == [ids[2]]
+    lines = heron("ps").stdout.splitlines()
+    assert lines[0].split() == ["ID", "NAME", "STATE", "ROUND", "SUBMITTED", "TAGS"]
+    assert lines[1].split()[:4] == [ids[2], "number-2", "QUEUED", "0/3"]
+
+
+def test_ps_reads_as_many_pages_as_it_takes(heron, service, store, monkeypatch) -> None:
+    ids = [store.submit(parse_spec(SPEC)).id for _ in range(5)]
+    monkeypatch.setattr("heron_ray.cli.ps.PAGE", 2)
+    assert [experiment["id"] for experiment in heron("ps", "--json").object["experiments"]] == ids[::-1]
+    limited = heron("ps", "--limit", "3")
+    assert len(limited.stdout.splitlines()) == 4
+    assert "only the newest 3" in limited.stderr
+
+
+def test_an_unknown_state_is_bad_usage(heron, service) -> None:
+    outcome = heron("ps", "--state", "DONE", "--json")
+    assert outcome.code == 2
+    assert "DONE" in outcome.object["error"]["message"]
+
+
+def test_cancel_prints_the_state_and_a_second_one_is_a_conflict(heron, service, store) -> None:
+    id = store.submit(parse_spec(SPEC)).id
+    assert heron("cancel", id).stdout.strip() == "CANCELLED"
+    outcome = heron("cancel", id, "--json")
+    assert outcome.code == 4
+    assert outcome.object["error"]["code"] == "conflict"
+
+
+@pytest.mark.parametrize("verb", ["show", "watch", "cancel"])
+def test_an_unknown_id_exits_with_3(heron, service, verb: str) -> None:
+    outcome = heron(verb, "0123abcd", "--json")
+    assert outcome.code == 3
+    assert outcome.object["error"]["code"] == "not_found"
+    assert outcome.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("arguments", [["ps"], ["show", "0123abcd"], ["watch", "0123abcd"], ["cancel", "0123abcd"]])
+def test_no_service_exits_with_5(heron, arguments: list[str]) -> None:
+    outcome = heron(*arguments, "--url", "http://127.0.0.1:1", "--json")
+    assert outcome.code == 5
+    assert outcome.object["error"]["code"] == "unreachable"
+    assert "hint: start one with: heron serve" in outcome.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://host:notaport", "nonsense"])
+def test_an_address_that_is_none_is_bad_usage(heron, url: str) -> None:
+    outcome = heron("ps", "--url", url, "--json")
+    assert outcome.code == 2
+    assert url in outcome.object["error"]["message"]
+
+
+def test_the_address_is_found_in_the_environment_and_the_option_goes_before_it(heron, service) -> None:
+    assert heron("ps").code == 0
+    assert heron("ps", "--url", "http://127.0.0.1:1").code == 5
