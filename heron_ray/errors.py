@@ -12,7 +12,8 @@
         ├── ConflictError    conflict               the state does not allow it
         ├── UnreachableError unreachable            nothing answers at that address
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
-        └── DatabaseError    database_error         the database cannot be opened as it is
+        ├── DatabaseError    database_error         the database cannot be opened as it is
+        └── ListenError      cannot_listen          the service may not or cannot use the address it was given
 
 Codes are stable: they are what the API's problem documents and the `reason` of an experiment carry. A message names
 the thing that is wrong; `hint`, where there is one, says the way out.
@@ -150,3 +151,9 @@ class DatabaseError(ServiceError):
     """The database cannot be opened as it is."""
 
     code = "database_error"
+
+
+class ListenError(ServiceError):
+    """The service cannot listen on an address: others could reach it, it is unknown, or it is in use."""
+
+    code = "cannot_listen"

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--ray-address", required=True, help="host:port of the Ray head")
     parser.add_argument("--owner", required=True, help="name of this service, the same over restarts; its Ray namespace")
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder for checkpoints")
-    parser.add_argument("--concurrency", type=int, default=2, help="experiments that run at the same time")
+    parser.add_argument("--concurrency", type=int, default=1, help="experiments that run at the same time")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -81,8 +81,13 @@ class Dispatcher:
 
     def _take_up(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
         LOG.info("taking up experiment %s, attempt %d, on %s", experiment.id, attempt.number, driver.name)
-        adopted = self._store.adopt(attempt.id, owner=self._settings.owner, lease_s=self._settings.lease_s)
-        self._watch(driver, experiment, adopted)
+        try:
+            adopted = self._store.adopt(attempt.id, owner=self._settings.owner, lease_s=self._settings.lease_s)
+        except StaleAttemptError as error:
+            LOG.info("attempt %d ended meanwhile: %s", attempt.id, error)
+            self._pool.discard(driver)
+        else:
+            self._watch(driver, experiment, adopted)
 
     def _interrupt(self, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
         """No driver runs it: queue it again."""

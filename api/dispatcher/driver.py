@@ -123,13 +123,14 @@ class ExperimentDriver:
         run.outbox.close()
 
     def _simulate(self, run: _Run, spec: ExperimentSpec, checkpoints: Path) -> Outcome:
-        from heron_ray.simulation import Checkpointer, Simulation
+        from api.dispatcher.journal import JournaledCheckpointer
+        from heron_ray.simulation import Simulation
 
         simulation = Simulation(
             spec,
             self._executor_for(spec),
             sink=run.outbox,
-            checkpointer=Checkpointer(checkpoints),
+            checkpointer=JournaledCheckpointer(checkpoints, run.outbox),
             resume=True,
             skip_damaged=True,
             should_stop=run.stop.is_set,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ class Outbox:
             self._events.append((self._last, event.to_dict()))
             if len(self._events) == self._capacity:
                 self._changed.notify_all()
+
+    def put(self, events: Sequence[dict[str, Any]]) -> None:
+        """Take events that are already plain values, before the run begins; does not wait."""
+        with self._changed:
+            for event in events:
+                self._last += 1
+                self._events.append((self._last, event))
+
+    def contents(self) -> list[dict[str, Any]]:
+        """Everything that is not acknowledged."""
+        with self._changed:
+            return [event for _, event in self._events]
 
     def close(self) -> None:
         """No event will follow: nobody needs to wait for more."""

@@ -25,7 +25,7 @@ class DispatcherSettings:
 
     owner: str
     checkpoints: Path
-    concurrency: int = 2
+    concurrency: int = 1
     max_attempts: int = 5
     lease_s: float = 30.0
     poll_s: float = 0.15

@@ -6,13 +6,7 @@ import errno
 import ipaddress
 import socket
 
-from heron_ray.errors import HeronError, ServiceError
-
-
-class ListenError(ServiceError):
-    """The address cannot be listened on: it is refused, unknown or in use."""
-
-    code = "cannot_listen"
+from heron_ray.errors import ListenError
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -53,7 +47,7 @@ def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
     return addresses[0]
 
 
-def _explain(host: str, port: int, error: OSError) -> HeronError:
+def _explain(host: str, port: int, error: OSError) -> ListenError:
     if error.errno == errno.EADDRINUSE:
         return ListenError(f"port {port} on {host} is in use", hint="choose another with --port, or --port 0 for a free one")
     return ListenError(f"cannot listen on {host} port {port}: {error.strerror}", hint="choose another with --port")

@@ -25,7 +25,7 @@ class ServiceSettings:
     port: int = 8000
     database: str | None = None
     ray_address: str | None = None
-    concurrency: int = 2
+    concurrency: int = 1
 
     @property
     def database_url(self) -> str:
@@ -39,5 +39,5 @@ def default_state_dir() -> Path:
 
 
 def default_concurrency() -> int:
-    """Two experiments where there is more than one core: one computes while the other waits or starts."""
-    return min(2, os.cpu_count() or 1)
+    """One experiment per two cores, two at the most: an experiment keeps two client actors busy by default."""
+    return max(1, min(2, (os.cpu_count() or 1) // 2))

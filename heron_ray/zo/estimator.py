@@ -27,7 +27,7 @@ class ZerothOrderEstimator:
     """Estimates gradients with respect to one flat vector.
 
     Beside theta it holds two pieces (a direction's and the estimate's) where `spec.replay` is true, and two whole vectors
-    where it is false; the bits are the same.
+    where it is false or theta is no longer than a piece; then the estimate is summed while probing. The bits are the same.
 
     Args:
         spec: Perturbation scale, number of probes, direction law, kind of difference.
@@ -61,12 +61,12 @@ class ZerothOrderEstimator:
         coefficients = []
         for number, seed in enumerate(seeds):
             coefficients.append(self._coefficient(loss, loss_at_theta, seed))
-            if not self._spec.replay:
+            if self._holds_whole:
                 _accumulate(self._estimate, self._direction, coefficients[-1], first=number == 0)
         return coefficients
 
     def gradient(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
-        """The estimate sum_p c_p u_p, piece by piece.
+        """The estimate sum_p c_p u_p of the latest `probe`, piece by piece.
 
         Args:
             seeds: As given to `probe`.
@@ -76,13 +76,7 @@ class ZerothOrderEstimator:
             Where the piece lies, and the piece [L]: a buffer that the caller may use as scratch space until it asks for the
             next one.
         """
-        if not self._spec.replay:
-            yield slice(0, len(self._estimate)), self._estimate
-            return
         if self._holds_whole:
-            for number, (seed, coefficient) in enumerate(zip(seeds, coefficients, strict=True)):
-                self._hold(seed)
-                _accumulate(self._estimate, self._direction, coefficient, first=number == 0)
             yield slice(0, len(self._estimate)), self._estimate
             return
         normalisers = [self._normaliser(seed) for seed in seeds]
@@ -151,7 +145,8 @@ class ZerothOrderEstimator:
 
 def _inverse_length(parts: Iterable[Tensor]) -> Tensor:
     """1 / sqrt(sum of squares), summed piece by piece so that the bits do not depend on how the pieces are held."""
-    return torch.stack([torch.dot(part, part) for part in parts]).sum().rsqrt()
+    squares = [torch.dot(part, part) for part in parts]
+    return (squares[0] if len(squares) == 1 else torch.stack(squares).sum()).rsqrt()
 
 
 def _accumulate(total: Tensor, u: Tensor, coefficient: Tensor, *, first: bool) -> None:
