@@ -1,0 +1,1 @@
+"""Named search spaces over spec paths, and the bridge to Ray Tune."""

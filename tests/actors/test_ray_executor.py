@@ -50,9 +50,7 @@ OVERRIDES = {
 
 @pytest.mark.parametrize("actors", [1, 4, 2])
 @pytest.mark.parametrize("kind", sorted(METHODS))
-def test_digests_are_equal_on_every_executor(
-    make_spec: MakeSpec, executor: RayExecutor, kind: str, actors: int
-) -> None:
+def test_digests_are_equal_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, kind: str, actors: int) -> None:
     spec = make_spec(f"method.kind={kind}", *OVERRIDES[kind], f"compute.actors={actors}")
     assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
 
@@ -64,9 +62,7 @@ def test_uploads_cut_into_many_messages_give_the_same_bits(make_spec: MakeSpec, 
     assert local_digest(spec) == whole
 
 
-def test_a_run_stopped_on_one_executor_goes_on_on_the_other(
-    make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path
-) -> None:
+def test_a_run_stopped_on_one_executor_goes_on_on_the_other(make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path) -> None:
     spec = make_spec("rounds=6", "compute.actors=2")
     asked = iter([False, False, False, True])
     checkpointer = Checkpointer(tmp_path)

@@ -1,0 +1,39 @@
+"""The shipped digits experiments are one experiment with three methods, in which training the client matters."""
+
+from pathlib import Path
+
+import pytest
+
+from heron_ray.simulation import LocalExecutor, RunResult, Simulation
+from heron_ray.spec import ExperimentSpec, load_spec
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+METHODS = ("heron", "cse_fsl", "frozen_client")
+
+
+def load(method: str, *overrides: str) -> ExperimentSpec:
+    return load_spec(EXPERIMENTS / f"digits-{method}.yaml", overrides)[0]
+
+
+def run(method: str, *overrides: str) -> RunResult:
+    with LocalExecutor() as executor:
+        return Simulation(load(method, *overrides), executor).run()
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_experiment_is_valid(path: Path) -> None:
+    load_spec(path)
+
+
+def test_the_three_differ_in_name_and_method_only() -> None:
+    heron, twin, control = (load(method).canonical() for method in METHODS)
+    for other in (twin, control):
+        assert {key for key in heron if heron[key] != other[key]} == {"name", "method"}
+
+
+def test_a_trained_client_beats_a_frozen_one_well_before_the_end() -> None:
+    short = "rounds=200"  # of 600; benchmarks/digits_accuracy.py runs them whole, over seeds
+    heron, twin, control = (run(method, short) for method in METHODS)
+    assert heron.test_accuracy > control.test_accuracy + 0.08
+    assert twin.test_accuracy > control.test_accuracy + 0.15
+    assert heron.auxiliary_accuracy > 0.7
