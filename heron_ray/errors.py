@@ -68,7 +68,7 @@ class SpecIssue:
     def __str__(self) -> str:
         """One line for people."""
         tail = f"; did you mean {self.suggestion!r}?" if self.suggestion else ""
-        return f"{self.path or '(whole spec)'}: {self.message}{tail}"
+        return f"{self.path}: {self.message}{tail}" if self.path else self.message
 
 
 class SpecError(HeronError):

@@ -23,8 +23,8 @@ def example_spec() -> dict[str, Any]:
         "method": {
             "kind": "heron",
             "zeroth_order": {"mu": 0.001, "probes": 8, "direction": "sphere", "difference": "forward"},
-            "client_optimizer": {"kind": "sgd", "lr": 0.03},
-            "server_optimizer": {"kind": "sgd", "lr": 0.3},
+            "client_optimizer": {"kind": "sgd", "lr": 0.04},
+            "server_optimizer": {"kind": "sgd", "lr": 0.1},
         },
         "aggregation": {"kind": "mean"},
     }

@@ -37,4 +37,5 @@ class FrozenClient(Method):
             if is_upload_step(step, self._spec.upload_every):
                 x, y = client.batch(step)
                 yield Upload(z=client.model.front(x), y=y)
+                del x, y  # before the next batch comes
         return ClientUpdate()

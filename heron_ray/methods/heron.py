@@ -61,4 +61,5 @@ class Heron(Method):
             coefficients = estimator.probe(loss, loss_at_theta, seeds)
             optimizer.step(theta, estimator.gradient(seeds, coefficients))
             total += loss_at_theta
+            del x, y, loss  # before the next batch comes
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)
