@@ -11,10 +11,9 @@ from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, 
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
 from heron_ray.spec.method import CseFslMethod
-from heron_ray.spec.optimizer import OptimizerSpec
 
 
-class CseFsl(Method):
+class CseFsl(Method[CseFslMethod]):
     """Per client and round, with theta = {front, auxiliary}:
 
     for step in 1..h:
@@ -25,27 +24,17 @@ class CseFsl(Method):
 
     client_parts: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
 
-    def __init__(self, spec: CseFslMethod) -> None:
-        """Follow `spec`."""
-        self._spec = spec
-        self.keeps_state = spec.client_optimizer_lifetime == "run"
-
-    @property
-    def server_optimizer(self) -> OptimizerSpec:
-        """The main server's optimizer."""
-        return self._spec.server_optimizer
-
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
         model, theta = client.model, client.vector.data
         gradient = client.vector.gradient()
-        optimizer = client.optimizer(self._spec.client_optimizer)
+        optimizer = client.optimizer(self.spec.client_optimizer)
         total = torch.zeros((), device=theta.device)
         for step in range(client.steps):
             x, y = client.batch(step)
             z = model.front(x)
             loss = functional.cross_entropy(model.auxiliary(z), y)
-            if is_upload_step(step, self._spec.upload_every):
+            if is_upload_step(step, self.spec.upload_every):
                 yield Upload(z=z.detach(), y=y)
             del z
             gradient.zero_()

@@ -7,10 +7,9 @@ from typing import ClassVar
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
 from heron_ray.models.split import Part
 from heron_ray.spec.method import FrozenClientMethod
-from heron_ray.spec.optimizer import OptimizerSpec
 
 
-class FrozenClient(Method):
+class FrozenClient(Method[FrozenClientMethod]):
     """Per client and round:
 
         for step in 1..h, every k-th: upload (front(x), y)
@@ -22,19 +21,10 @@ class FrozenClient(Method):
     client_parts: ClassVar[tuple[Part, ...]] = ("front",)
     synchronised: ClassVar[bool] = False
 
-    def __init__(self, spec: FrozenClientMethod) -> None:
-        """Follow `spec`."""
-        self._spec = spec
-
-    @property
-    def server_optimizer(self) -> OptimizerSpec:
-        """The main server's optimizer."""
-        return self._spec.server_optimizer
-
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
         for step in range(client.steps):
-            if is_upload_step(step, self._spec.upload_every):
+            if is_upload_step(step, self.spec.upload_every):
                 x, y = client.batch(step)
                 yield Upload(z=client.model.front(x), y=y)
                 del x, y  # before the next batch comes

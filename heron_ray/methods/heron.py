@@ -11,11 +11,10 @@ from torch.nn import functional
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
 from heron_ray.models.split import Part
 from heron_ray.spec.method import HeronMethod
-from heron_ray.spec.optimizer import OptimizerSpec
 from heron_ray.zo import ZerothOrderEstimator
 
 
-class Heron(Method):
+class Heron(Method[HeronMethod]):
     """Per client and round, with theta = {front, auxiliary} of P parameters and q probes (equation 2):
 
         for step in 1..h:
@@ -30,19 +29,9 @@ class Heron(Method):
 
     client_parts: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
 
-    def __init__(self, spec: HeronMethod) -> None:
-        """Follow `spec`."""
-        self._spec = spec
-        self.keeps_state = spec.client_optimizer_lifetime == "run"
-
-    @property
-    def server_optimizer(self) -> OptimizerSpec:
-        """The main server's optimizer."""
-        return self._spec.server_optimizer
-
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
-        spec, model, theta = self._spec, client.model, client.vector.data
+        spec, model, theta = self.spec, client.model, client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
         total = torch.zeros((), device=theta.device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -110,8 +110,22 @@ class MainServer:
         return loss.detach()
 
 
-class Method(ABC):
+class MethodSection(Protocol):
+    """What every section of `method` has."""
+
+    @property
+    def server_optimizer(self) -> OptimizerSpec:
+        """The main server's optimizer."""
+
+
+SectionT = TypeVar("SectionT", bound=MethodSection)
+
+
+class Method(ABC, Generic[SectionT]):
     """One training method.
+
+    Args:
+        spec: The method's section.
 
     Attributes:
         client_parts: Parts a client holds, in the order in which they lie in its vector.
@@ -125,12 +139,11 @@ class Method(ABC):
     client_parts: ClassVar[tuple[Part, ...]]
     synchronised: ClassVar[bool] = True
     coupled: ClassVar[bool] = False
-    keeps_state: bool = False
 
-    @property
-    @abstractmethod
-    def server_optimizer(self) -> OptimizerSpec:
-        """The main server's optimizer."""
+    def __init__(self, spec: SectionT) -> None:
+        """Follow `spec`."""
+        self.spec = spec
+        self.keeps_state = getattr(spec, "client_optimizer_lifetime", "round") == "run"
 
     @abstractmethod
     def client_round(self, client: Client) -> ClientRound:

@@ -12,7 +12,7 @@ from heron_ray.methods.method import Method
 from heron_ray.methods.sflv2 import SflV2
 from heron_ray.spec.method import MethodSpec
 
-METHODS: Final[Mapping[str, Callable[[Any], Method]]] = {
+METHODS: Final[Mapping[str, Callable[[Any], Method[Any]]]] = {
     "heron": Heron,
     "cse_fsl": CseFsl,
     "sflv2": SflV2,
@@ -20,6 +20,6 @@ METHODS: Final[Mapping[str, Callable[[Any], Method]]] = {
 }
 
 
-def make_method(spec: MethodSpec) -> Method:
+def make_method(spec: MethodSpec) -> Method[Any]:
     """The method that `spec` describes."""
     return METHODS[spec.kind](spec)

@@ -11,10 +11,9 @@ from heron_ray.methods.method import Client, ClientRound, ClientUpdate, MainServ
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
 from heron_ray.spec.method import SflV2Method
-from heron_ray.spec.optimizer import OptimizerSpec
 
 
-class SflV2(Method):
+class SflV2(Method[SflV2Method]):
     """Per client and round, with theta = {front}; there is no auxiliary head:
 
         for step in 1..h:
@@ -27,21 +26,11 @@ class SflV2(Method):
     client_parts: ClassVar[tuple[Part, ...]] = ("front",)
     coupled: ClassVar[bool] = True
 
-    def __init__(self, spec: SflV2Method) -> None:
-        """Follow `spec`."""
-        self._spec = spec
-        self.keeps_state = spec.client_optimizer_lifetime == "run"
-
-    @property
-    def server_optimizer(self) -> OptimizerSpec:
-        """The main server's optimizer."""
-        return self._spec.server_optimizer
-
     def client_round(self, client: Client) -> ClientRound:
         """The client's side of the box above."""
         theta = client.vector.data
         gradient = client.vector.gradient()
-        optimizer = client.optimizer(self._spec.client_optimizer)
+        optimizer = client.optimizer(self.spec.client_optimizer)
         for step in range(client.steps):
             x, y = client.batch(step)
             z = client.model.front(x)

@@ -81,7 +81,7 @@ def profile(spec: ExperimentSpec) -> Profile:
     )
 
 
-def _meta_client(spec: ExperimentSpec, method: Method, tracker: MemoryTracker) -> Client:
+def _meta_client(spec: ExperimentSpec, method: Method[Any], tracker: MemoryTracker) -> Client:
     shape, size = spec.data.input_shape, spec.clients.batch_size
     model = build_model(spec.model, input_shape=shape, classes=spec.data.classes, seed=spec.seed, device="meta")
 

@@ -17,7 +17,7 @@ from heron_ray.simulation.plan import Chunk, plan_round
 from heron_ray.simulation.roles import ClientHost
 from heron_ray.simulation.round import run_round
 from heron_ray.simulation.setup import Setup
-from heron_ray.spec.optimizer import OptimizerSpec, SgdOptimizer
+from heron_ray.spec.method import HeronMethod
 from heron_ray.vectors import FlatVector
 from tests.conftest import MakeSpec
 
@@ -164,14 +164,10 @@ def test_smashed_data_are_free_before_the_first_probe(make_spec: MakeSpec) -> No
     assert held == [False, False, False]  # the shared forward pass and the two probes
 
 
-class AveragedNoise(Method):
+class AveragedNoise(Method[HeronMethod]):
     """A method with two cohort barriers, as HO-SFL's averaged scalars need: every client moves by the cohort's mean."""
 
     client_parts: ClassVar = ("front",)
-
-    @property
-    def server_optimizer(self) -> OptimizerSpec:
-        return SgdOptimizer(kind="sgd", lr=0.1)
 
     def client_round(self, client: Client) -> ClientRound:
         theta = client.vector.data
@@ -192,7 +188,7 @@ def test_a_cohort_barrier_fits_the_seam_without_touching_the_loop(
 ) -> None:
     spec = make_spec("clients.count=5")
     for module in ("client_host", "main_server", "federation_server"):
-        monkeypatch.setattr(f"heron_ray.simulation.roles.{module}.make_method", lambda _: AveragedNoise())
+        monkeypatch.setattr(f"heron_ray.simulation.roles.{module}.make_method", AveragedNoise)
     setup = Setup.build(spec)
     with LocalExecutor() as executor:
         executor.open(setup)

@@ -29,7 +29,7 @@ class MainServer:
         self._server = MethodServer(
             back=self._model.back,
             vector=FlatVector({"back": self._model.back}),
-            optimizer=make_optimizer(self._method.server_optimizer),
+            optimizer=make_optimizer(self._method.spec.server_optimizer),
         )
         self._losses: list[Tensor] = []
 
