@@ -22,6 +22,8 @@ class Purpose(IntEnum):
     COHORT = 4
     BATCH = 5
     DIRECTION = 6
+    BYZANTINE = 7
+    ATTACK = 8
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

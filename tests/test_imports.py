@@ -22,7 +22,8 @@ def loaded_by(statement: str) -> set[str]:
         ("import heron_ray.simulation", {"torch", "pydantic"}),
         ("import heron_ray.figures", set()),
         ("import api.store", {"sqlalchemy", "pydantic"}),
-        ("import api.routes", {"fastapi", "sqlalchemy", "pydantic"}),
+        ("import tune_spaces", {"pydantic"}),
+        ("import api.routes", {"fastapi", "sqlalchemy", "pydantic", "plotly"}),  # plotly's bare package: where its script lies
     ],
 )
 def test_a_room_loads_nothing_heavier_than_it_may(statement: str, allowed: set[str]) -> None:

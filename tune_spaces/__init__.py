@@ -1,1 +1,10 @@
-"""Named search spaces over spec paths, and the bridge to Ray Tune."""
+"""Named search spaces over spec paths, and the bridge to Ray Tune.
+
+Light: only `tune_spaces.bridge` imports Ray, and only the dispatcher imports it.
+"""
+
+from tune_spaces.check import require_fit, trial_spec
+from tune_spaces.resolve import resolve_space, sweep_of
+from tune_spaces.spaces import SPACES
+
+__all__ = ["SPACES", "require_fit", "resolve_space", "sweep_of", "trial_spec"]

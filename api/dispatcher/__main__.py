@@ -16,6 +16,7 @@ import ray
 
 from api.dispatcher.dispatcher import Dispatcher
 from api.dispatcher.settings import DispatcherSettings
+from api.logs import LogFormat, start_logging
 from api.store import Store
 
 DATABASE_VARIABLE = "HERON_DATABASE"
@@ -28,9 +29,9 @@ def main() -> None:
     parser.add_argument("--owner", required=True, help="name of this service, the same over restarts; its Ray namespace")
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder for checkpoints")
     parser.add_argument("--concurrency", type=int, default=1, help="experiments that run at the same time")
+    parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    start_logging(arguments.log_format)
     ray.init(
         address=arguments.ray_address,
         namespace=arguments.owner,

@@ -14,6 +14,7 @@ from api.dispatcher.handle import Driver
 from api.dispatcher.leases import LeaseKeeper
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
+from api.dispatcher.sweeps import SweepKeeper
 from api.dispatcher.watch import DRIVER_LOST, Watch, interrupt
 from api.domain.records import AttemptRecord, ExperimentRecord
 from api.domain.states import TERMINAL, State
@@ -38,10 +39,12 @@ class Dispatcher:
         self._watches: dict[int, Watch] = {}
         self._closing = threading.Event()
         self._leases = LeaseKeeper(store, self._held, lease_s=settings.lease_s)
+        self._sweeps = SweepKeeper(store, settings)
 
     def run(self) -> None:
         """Work until `close` is called; then hand running experiments back to the queue and end the drivers."""
         self._leases.start()
+        self._sweeps.start()
         reconcile_at = 0.0
         while not self._closing.wait(TICK_S):
             try:
@@ -164,6 +167,7 @@ class Dispatcher:
         return [(watch.attempt.id, watch.attempt.token) for watch in list(self._watches.values()) if watch.is_alive()]
 
     def _end(self) -> None:
+        self._sweeps.close()
         self._leases.close()
         watches = list(self._watches.values())
         for watch in watches:

@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from api.dispatcher.outbox import Outbox
+from heron_ray.errors import CheckpointError
 from heron_ray.simulation import Checkpointer
 from heron_ray.simulation.checkpoint import Checkpoint
 
@@ -38,6 +39,13 @@ class JournaledCheckpointer(Checkpointer):
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write the journal, then the checkpoint that relies on it. Raises CheckpointError."""
+        try:
+            self._write_journal()
+        except OSError as error:
+            raise CheckpointError(f"cannot write {self._file}: {error}", hint="free disk space") from error
+        super().save(checkpoint)
+
+    def _write_journal(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_name(f".outbox-{os.getpid()}.json")
         with partial.open("w", encoding="utf-8") as stream:
@@ -45,4 +53,3 @@ class JournaledCheckpointer(Checkpointer):
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(self._file)
-        super().save(checkpoint)

@@ -17,6 +17,7 @@ class ExperimentRecord:
     """One experiment: the spec as it was submitted, and where it stands.
 
     Attributes:
+        number: Orders experiments by age.
         spec: The canonical form of the spec; it never changes.
         reason: A stable code that says why it stands there (`diverged`, `driver_lost`, ...), if there is one.
         message: A sentence for people beside the reason.
@@ -24,9 +25,11 @@ class ExperimentRecord:
         rounds: Rounds asked for.
         result: What the run measured, once it ended with a result.
         attempts: Attempts begun so far.
+        events: The number of its newest event.
         retried_from: The id of the ended experiment that this one repeats.
     """
 
+    number: int
     id: str
     name: str
     spec: dict[str, Any]
@@ -42,6 +45,7 @@ class ExperimentRecord:
     created_at: datetime
     updated_at: datetime
     attempts: int
+    events: int
     retried_from: str | None
 
 

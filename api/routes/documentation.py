@@ -26,30 +26,32 @@ def documentation_page(openapi: dict[str, Any], base_url: str) -> str:
     """HTML for an OpenAPI document whose routes answer under `base_url`."""
     info = openapi["info"]
     title = escape(f"{info['title']} {info['version']}")
-    sections = "".join(
-        _section(method, path, operation, base_url)
-        for path, methods in openapi["paths"].items()
-        for method, operation in methods.items()
-    )
+    operations = [
+        (method, path, operation) for path, methods in openapi["paths"].items() for method, operation in methods.items()
+    ]
+    # What is deleted can be neither shown nor followed, so those commands come last.
+    operations.sort(key=lambda found: found[0] == "delete")
+    sections = "".join(_section(method, path, operation, base_url) for method, path, operation in operations)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(info['description'])}</p>"
         '<p>For tools: <a href="/openapi.json">/openapi.json</a>. Paste the commands in order: the one that submits'
-        " sets <code>$ID</code> for those after it.</p>"
+        " sets <code>$ID</code> for those after it, or <code>$SWEEP</code>.</p>"
         f"{sections}</body></html>"
     )
 
 
 def curl_command(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:
-    """A shell command for one route; `$ID` stands for the experiment that the submitting command made."""
-    url = (base_url.rstrip("/") + path).replace("{id}", "$ID")
+    """A shell command for one route; `$ID` or `$SWEEP` stands for what the submitting command made."""
+    variable = "SWEEP" if path.startswith("/v1/sweeps") else "ID"
+    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}")
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     example = next(iter(content.get("schema", {}).get("examples", [])), None)
     if example is None:
         verb = "" if method == "get" else f"-X {method.upper()} "
         return f'curl -s {verb}"{url}"'
     body = shlex.quote(json.dumps(example))
-    return f'ID=$(curl -s -H "Content-Type: application/json" -d {body} "{url}" | {READ_ID}); echo $ID'
+    return f'{variable}=$(curl -s -H "Content-Type: application/json" -d {body} "{url}" | {READ_ID}); echo ${variable}'
 
 
 def _section(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:

@@ -1,17 +1,19 @@
-"""Routes of experiments: submit, list, look, follow, cancel."""
+"""Routes of experiments: submit, list, look, follow, cancel, retry, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response, status
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse
 
-from api.domain.states import State
+from api.domain.records import ExperimentRecord
+from api.domain.states import TERMINAL, State
 from api.routes.examples import example_submission
-from api.routes.problems import Problem
-from api.routes.stream import event_stream, is_over
+from api.routes.feeds import Feeds
+from api.routes.problems import refusals
+from api.routes.stream import event_stream
 from api.routes.wire import (
     Event,
     EventPage,
@@ -22,17 +24,11 @@ from api.routes.wire import (
     Submission,
     Submitted,
 )
-from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import parse_spec
 
 # Event numbers and limits stay within what every database can bind.
 MAX_CURSOR = 2**31 - 1
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    schema = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {code: {"description": "A problem document.", "content": schema} for code in statuses}
 
 
 def _store(request: Request) -> Store:
@@ -42,24 +38,39 @@ def _store(request: Request) -> Store:
 
 
 StoreParameter = Annotated[Store, Depends(_store)]
-router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=_problems(422))
+KeyParameter = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="Up to 200 visible characters of your choice. Used again for the same, it finds what was made first.",
+    ),
+]
+SAME: dict[int | str, dict[str, Any]] = {200: {"model": Submitted, "description": "The key was used before, for the same."}}
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=refusals(422))
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=_problems(400, 413, 415))
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, response_model=Submitted, responses={**refusals(400, 409, 413, 415), **SAME}
+)
 def submit(
-    submission: Annotated[Submission, Body(examples=[example_submission()])], response: Response, store: StoreParameter
-) -> Submitted:
+    submission: Annotated[Submission, Body(examples=[example_submission()])], store: StoreParameter, key: KeyParameter = None
+) -> Response:
     """Submit an experiment. It is in the database before the answer leaves; `Location` says where to follow it."""
-    record = store.submit(parse_spec(submission.spec), submission.tags)
-    response.headers["Location"] = f"{router.prefix}/{record.id}"
-    return Submitted(id=record.id, state=record.state, spec_hash=record.spec_hash)
+    spec = parse_spec(submission.spec)
+    if key is None:
+        return _submitted(store.submit(spec, submission.tags), is_new=True)
+    record, is_new = store.submit_once(spec, submission.tags, key=key)
+    return _submitted(record, is_new=is_new)
 
 
-@router.get("", responses=_problems(404))
+@router.get("", responses=refusals(404))
 def list_experiments(
     store: StoreParameter,
     limit: Annotated[int, Query(ge=1, le=200, description="At most this many.")] = 50,
-    before: Annotated[str | None, Query(description="The `next` of the page before: only older experiments.")] = None,
+    before: Annotated[
+        str | None, Query(description="The `next` of the page before, or an experiment's id: only older ones.")
+    ] = None,
     state: Annotated[list[State] | None, Query(description="Only these states; may be repeated.")] = None,
     tag: Annotated[str | None, Query(description="Only those with this tag.")] = None,
 ) -> ExperimentPage:
@@ -67,16 +78,18 @@ def list_experiments(
     records = store.list(limit=limit + 1, before=before, states=state or (), tag=tag)
     page = records[:limit]
     more = len(records) > limit
-    return ExperimentPage(experiments=[ExperimentSummary.of(record) for record in page], next=page[-1].id if more else None)
+    # Its number, not its id: the last of a page may be deleted before the next page is asked for.
+    last = str(page[-1].number) if more else None
+    return ExperimentPage(experiments=[ExperimentSummary.of(record) for record in page], next=last)
 
 
-@router.get("/{id}", responses=_problems(404))
+@router.get("/{id}", responses=refusals(404))
 def show(id: str, store: StoreParameter) -> ExperimentDetail:
     """Show one experiment: where it stands, why, its attempts, its spec and, once ended, its result."""
     return ExperimentDetail.describe(store.get(id), store.attempts(id))
 
 
-@router.get("/{id}/series", responses=_problems(404))
+@router.get("/{id}/series", responses=refusals(404))
 def series(id: str, store: StoreParameter) -> SeriesOfExperiment:
     """Get every metric's curve so far."""
     return SeriesOfExperiment.model_validate({"series": store.series(id)})
@@ -86,7 +99,7 @@ def series(id: str, store: StoreParameter) -> SeriesOfExperiment:
     "/{id}/events",
     response_model=EventPage,
     responses={
-        **_problems(404),
+        **refusals(404),
         200: {"content": {"text/event-stream": {}}, "description": "A page of events, or the stream of them."},
         204: {"description": "A stream was resumed of which nothing is left: the experiment has ended."},
     },
@@ -106,18 +119,40 @@ def events(
     if "text/event-stream" not in accept.lower():
         found = store.events(id, after=after, limit=limit)
         return EventPage(events=[Event.model_validate(event) for event in found], next=found[-1].id if found else after)
-    settings = request.app.state.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - tells mypy what create_app put there
     start = after if last_event_id is None else last_event_id
-    over = is_over(store, id, after=start)
-    if over and last_event_id is not None:
+    state, newest = store.position(id)
+    if state in TERMINAL and newest <= start and last_event_id is not None:
         # A browser reconnects whenever a stream ends; 204 is how it is told to stop.
         return Response(status_code=status.HTTP_204_NO_CONTENT)
+    feeds = request.app.state.feeds
+    assert isinstance(feeds, Feeds)  # noqa: S101 - tells mypy what create_app put there
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(event_stream(store, id, after=start, settings=settings), headers=headers)
+    return EventSourceResponse(event_stream(feeds, id, after=start), headers=headers)
 
 
-@router.post("/{id}/cancel", responses=_problems(404, 409))
+@router.post("/{id}/cancel", responses=refusals(404, 409))
 def cancel(id: str, store: StoreParameter) -> ExperimentDetail:
     """Cancel: at once while it is queued, else at the end of its round (CANCELLING until then)."""
     return ExperimentDetail.describe(store.request_cancel(id), store.attempts(id))
+
+
+@router.post(
+    "/{id}/retry", status_code=status.HTTP_201_CREATED, response_model=Submitted, responses={**refusals(404, 409), **SAME}
+)
+def retry(id: str, store: StoreParameter, key: KeyParameter = None) -> Response:
+    """Submit an ended experiment again: the same spec and tags as a new experiment, whose `retried_from` names it."""
+    record, is_new = store.retry(id, key=key)
+    return _submitted(record, is_new=is_new)
+
+
+@router.delete("/{id}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404, 409))
+def delete(id: str, store: StoreParameter) -> None:
+    """Delete an ended experiment with its events and curves. It cannot be undone."""
+    store.delete(id)
+
+
+def _submitted(record: ExperimentRecord, *, is_new: bool) -> Response:
+    body = Submitted(id=record.id, state=record.state, spec_hash=record.spec_hash)
+    code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+    headers = {"Location": f"{router.prefix}/{record.id}"}
+    return JSONResponse(body.model_dump(mode="json"), status_code=code, headers=headers)

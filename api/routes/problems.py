@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +36,12 @@ class Problem(BaseModel):
     code: str = Field(description="Stable; for programs.")
     hint: str | None = Field(default=None, description="The way out, where one can be said.")
     issues: list[Issue] | None = Field(default=None, description="Every fault found in what was sent.")
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: these statuses answer with a problem document."""
+    schema = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {code: {"description": "A problem document.", "content": schema} for code in statuses}
 
 
 def install_problem_handlers(app: FastAPI) -> None:

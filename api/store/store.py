@@ -7,27 +7,30 @@ Each method is one transaction and hands out frozen records. Writers on one expe
 from __future__ import annotations
 
 import builtins
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, QueuePool, delete, func, select
 from sqlalchemy.orm import Session
 
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
-from api.domain.states import LIVE, TERMINAL, State
-from api.store import attempts
-from api.store.engine import now, open_engine, translated_errors, writer
-from api.store.history import append_events, append_state_event, change_state, plain
+from api.domain.states import TERMINAL, State
+from api.store.attempt_store import AttemptStore
+from api.store.engine import now, open_engine
+from api.store.history import change_state
+from api.store.listing import newest
 from api.store.migrate import migrate
-from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow, TagRow
+from api.store.submission import queue_experiment, queue_once
+from api.store.sweeps import SweepStore, require_ended_sweep
+from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow
 from heron_ray.errors import ConflictError, NotFoundError
-from heron_ray.spec import ExperimentSpec
+from heron_ray.spec import ExperimentSpec, parse_spec
+
+# Digits of the greatest number of an experiment, 2**31 - 1.
+LONGEST_NUMBER = 10
 
 
-class Store:
+class Store(AttemptStore):
     """The record of all experiments.
 
     Build it with `Store.open`; the constructor takes an engine whose database is already migrated.
@@ -35,8 +38,8 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         """Share one pool between readers and writers."""
-        self._engine = engine
-        self._writer = writer(engine)
+        super().__init__(engine)
+        self.sweeps = SweepStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -63,26 +66,51 @@ class Store:
     def submit(self, spec: ExperimentSpec, tags: Sequence[str] = ()) -> ExperimentRecord:
         """Queue an experiment; it is committed when this returns."""
         with self._writing() as session:
-            at = now(session)
-            row = ExperimentRow(
-                id=secrets.token_hex(8),
-                name=spec.name,
-                spec=spec.canonical(),
-                spec_hash=spec.spec_hash(),
-                trajectory_hash=spec.trajectory_hash(),
-                state=State.QUEUED,
-                round=0,
-                rounds=spec.rounds,
-                created_at=at,
-                updated_at=at,
-                attempts=0,
-                events=0,
-                tags=[TagRow(tag=tag, position=position) for position, tag in enumerate(dict.fromkeys(tags))],
-            )
-            session.add(row)
-            session.flush()
-            append_state_event(session, row, at)
-            return row.to_record()
+            return queue_experiment(session, spec, tags).to_record()
+
+    def submit_once(self, spec: ExperimentSpec, tags: Sequence[str] = (), *, key: str) -> tuple[ExperimentRecord, bool]:
+        """Queue an experiment, or find the one that was submitted under this key; the second says whether it is new.
+
+        Raises:
+            ConflictError: The key was used for a submission with another spec or other tags.
+        """
+        with self._writing() as session:
+            row, is_new = queue_once(session, spec, tags, key=key)
+            return row.to_record(), is_new
+
+    def retry(self, id: str, *, key: str | None = None) -> tuple[ExperimentRecord, bool]:
+        """Queue an ended experiment's spec and tags again, as a new experiment; the second says whether it is new.
+
+        Args:
+            id: The ended experiment.
+            key: Asking again under the same key finds the experiment made at the first time.
+
+        Raises:
+            NotFoundError: No such experiment.
+            ConflictError: It has not ended, or the key was used for another submission.
+            SpecError: Its spec, from an earlier version, is not valid any more.
+        """
+        with self._writing() as session:
+            ended = _find(session, id)
+            _require_ended(ended, "retried", hint="it will be queued again by itself where the infrastructure fails it")
+            spec, tags = parse_spec(ended.spec), [tag.tag for tag in ended.tags]
+            if key is None:
+                return queue_experiment(session, spec, tags, retried_from=id).to_record(), True
+            row, is_new = queue_once(session, spec, tags, key=key, retried_from=id)
+            return row.to_record(), is_new
+
+    def delete(self, id: str) -> None:
+        """Remove an ended experiment with its attempts, events and points.
+
+        Raises:
+            NotFoundError: No such experiment.
+            ConflictError: It, or the sweep it is a trial of, has not ended.
+        """
+        with self._writing() as session:
+            row = _find(session, id, lock=True)
+            _require_ended(row, "deleted", hint="cancel it first")
+            require_ended_sweep(session, row)
+            session.execute(delete(ExperimentRow).where(ExperimentRow.number == row.number))
 
     def get(self, id: str) -> ExperimentRecord:
         """One experiment. Raises NotFoundError."""
@@ -92,16 +120,42 @@ class Store:
     def list(
         self, *, limit: int, before: str | None = None, states: Sequence[State] = (), tag: str | None = None
     ) -> builtins.list[ExperimentRecord]:
-        """Up to `limit` experiments, newest first, older than the experiment `before`. Raises NotFoundError for `before`."""
-        statement = select(ExperimentRow).order_by(ExperimentRow.number.desc()).limit(limit)
-        if states:
-            statement = statement.where(ExperimentRow.state.in_(states))
-        if tag is not None:
-            statement = statement.where(ExperimentRow.tags.any(TagRow.tag == tag))
+        """Up to `limit` experiments, newest first.
+
+        Args:
+            limit: At most this many.
+            before: Only older ones: than the experiment with this id, or than this number. The number is the better
+                cursor, for it outlives its experiment.
+            states: Only these; all where none are given.
+            tag: Only those with this tag.
+
+        Raises:
+            NotFoundError: `before` is the id of no experiment.
+        """
         with self._reading() as session:
-            if before is not None:
-                statement = statement.where(ExperimentRow.number < _find(session, before).number)
-            return [row.to_record() for row in session.scalars(statement)]
+            older_than = None if before is None else _number(session, before)
+            found = newest(limit=limit, older_than=older_than, states=states, tag=tag)
+            return [row.to_record() for row in session.scalars(found)]
+
+    def count(self) -> dict[State, int]:
+        """How many experiments are in each state; states without any are there with 0."""
+        statement = select(ExperimentRow.state, func.count()).group_by(ExperimentRow.state)
+        with self._reading() as session:
+            return dict.fromkeys(State, 0) | {State(state): count for state, count in session.execute(statement)}
+
+    def position(self, id: str) -> tuple[State, int]:
+        """The state and the number of the newest event: one short look, for followers. Raises NotFoundError."""
+        statement = select(ExperimentRow.state, ExperimentRow.events).where(ExperimentRow.id == id)
+        with self._reading() as session:
+            found = session.execute(statement).one_or_none()
+        if found is None:
+            raise _unknown(id)
+        return State(found[0]), found[1]
+
+    def connections(self) -> tuple[int, int]:
+        """Connections to the database of this process: those in use, and those idle in the pool."""
+        pool = self._engine.pool
+        return (pool.checkedout(), pool.checkedin()) if isinstance(pool, QueuePool) else (0, 0)
 
     def attempts(self, id: str) -> builtins.list[AttemptRecord]:
         """The attempts at an experiment, oldest first. Raises NotFoundError."""
@@ -145,129 +199,25 @@ class Store:
                 change_state(session, row, target, now(session), reason="cancel_requested", message="cancelled on request")
             return row.to_record()
 
-    def claim(self, *, owner: str, lease_s: float) -> tuple[ExperimentRecord, AttemptRecord] | None:
-        """Take the oldest queued experiment and start an attempt at it; None where nothing is queued."""
-        oldest = select(ExperimentRow).where(ExperimentRow.state == State.QUEUED).order_by(ExperimentRow.number).limit(1)
-        with self._reading() as session:
-            # Looking first keeps an idle dispatcher from taking the writer's lock at every look.
-            if session.scalar(oldest.with_only_columns(ExperimentRow.number)) is None:
-                return None
-        with self._writing() as session:
-            row = session.scalar(oldest.with_for_update(skip_locked=True))
-            if row is None:
-                return None
-            attempt = attempts.begin(session, row, now(session), owner=owner, lease_s=lease_s)
-            return row.to_record(), attempt.to_record(row.id)
-
-    def running(self, attempt_id: int, token: int, *, driver_pid: int, node: str) -> None:
-        """The driver runs: note where, and move STARTING to RUNNING. Raises StaleAttemptError."""
-        with self._writing() as session:
-            row, attempt = attempts.fenced(session, attempt_id, token)
-            attempt.driver_pid, attempt.node = driver_pid, node
-            if row.state == State.STARTING:
-                change_state(session, row, State.RUNNING, now(session))
-
-    def renew(self, attempt_ids_and_tokens: Sequence[tuple[int, int]], *, lease_s: float) -> builtins.list[int]:
-        """Prolong leases to `lease_s` from now; returns the ids of those that are no longer the caller's."""
-        with self._writing() as session:
-            expires_at = now(session) + timedelta(seconds=lease_s)
-            stale = []
-            for attempt_id, token in sorted(attempt_ids_and_tokens):
-                mine = (AttemptRow.id == attempt_id, AttemptRow.token == token, AttemptRow.ended_at.is_(None))
-                renewed = update(AttemptRow).where(*mine).values(lease_expires_at=expires_at).returning(AttemptRow.id)
-                if session.scalar(renewed) is None:
-                    stale.append(attempt_id)
-            return stale
-
-    def record(self, attempt_id: int, token: int, *, events: Sequence[Mapping[str, Any]]) -> None:
-        """Store engine events (`Event.to_dict()`); those already there are skipped, their points written again.
-
-        `round_finished` raises the experiment's round and carries points in its metrics. Raises StaleAttemptError.
-        """
-        with self._writing() as session:
-            row, _ = attempts.fenced(session, attempt_id, token)
-            append_events(session, row, events, now(session))
-
-    def finish(
-        self,
-        attempt_id: int,
-        token: int,
-        *,
-        state: State,
-        reason: str | None,
-        message: str | None,
-        result: Mapping[str, Any] | None,
-    ) -> None:
-        """End the attempt and its experiment as SUCCEEDED, FAILED or CANCELLED.
-
-        Raises:
-            StaleAttemptError: The attempt is no longer the caller's.
-            ConflictError: `state` is no end, or may not follow the state the experiment is in.
-        """
-        if state not in TERMINAL:
-            raise ConflictError(f"an attempt cannot finish as {state}: it is no end")
-        with self._writing() as session:
-            row, attempt = attempts.fenced(session, attempt_id, token)
-            at = now(session)
-            attempts.end(attempt, at, reason or state.lower())
-            row.result = None if result is None else plain(result)
-            change_state(session, row, state, at, reason=reason, message=message)
-
-    def interrupt(self, attempt_id: int, token: int, *, reason: str, message: str, max_attempts: int) -> ExperimentRecord:
-        """The infrastructure lost the attempt: queue the experiment again, or end it.
-
-        It ends CANCELLED where a cancel was under way, and FAILED `retries_exhausted` after `max_attempts` attempts.
-        Raises StaleAttemptError.
-        """
-        with self._writing() as session:
-            row, attempt = attempts.fenced(session, attempt_id, token)
-            at = now(session)
-            attempts.end(attempt, at, reason)
-            if row.state == State.CANCELLING:
-                change_state(session, row, State.CANCELLED, at, reason="cancel_requested", message=message)
-                return row.to_record()
-            change_state(session, row, State.INTERRUPTED, at, reason=reason, message=message)
-            if row.attempts < max_attempts:
-                change_state(session, row, State.QUEUED, at, reason=reason, message=message)
-            else:
-                told = f"gave up after {row.attempts} attempts; the last one: {message}"
-                change_state(session, row, State.FAILED, at, reason="retries_exhausted", message=told)
-            return row.to_record()
-
-    def live_attempts(self) -> builtins.list[tuple[ExperimentRecord, AttemptRecord]]:
-        """Every attempt that has not ended, oldest first, with its experiment."""
-        statement = (
-            select(ExperimentRow, AttemptRow)
-            .join(AttemptRow, AttemptRow.experiment == ExperimentRow.number)
-            .where(AttemptRow.ended_at.is_(None), ExperimentRow.state.in_(LIVE))
-            .order_by(AttemptRow.id)
-        )
-        with self._reading() as session:
-            return [(row.to_record(), attempt.to_record(row.id)) for row, attempt in session.execute(statement)]
-
-    def adopt(self, attempt_id: int, *, owner: str, lease_s: float) -> AttemptRecord:
-        """Take over a living attempt under a new token; the old one is stale from now on. Raises StaleAttemptError."""
-        with self._writing() as session:
-            row, attempt = attempts.lock(session, attempt_id)
-            attempt.token += 1
-            attempt.owner = owner
-            attempt.lease_expires_at = now(session) + timedelta(seconds=lease_s)
-            return attempt.to_record(row.id)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with translated_errors(), Session(self._engine) as session, session.begin():
-            yield session
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with translated_errors(), Session(self._writer) as session, session.begin():
-            yield session
-
 
 def _find(session: Session, id: str, *, lock: bool = False) -> ExperimentRow:
     statement = select(ExperimentRow).where(ExperimentRow.id == id)
     row = session.scalar(statement.with_for_update() if lock else statement)
     if row is None:
-        raise NotFoundError(f"there is no experiment {id!r}", hint="GET /v1/experiments lists them")
+        raise _unknown(id)
     return row
+
+
+def _number(session: Session, cursor: str) -> int:
+    """The number that a cursor stands for. Ids are longer than the longest number."""
+    is_number = cursor.isdecimal() and len(cursor) <= LONGEST_NUMBER
+    return int(cursor) if is_number else _find(session, cursor).number
+
+
+def _unknown(id: str) -> NotFoundError:
+    return NotFoundError(f"there is no experiment {id!r}", hint="GET /v1/experiments lists them")
+
+
+def _require_ended(row: ExperimentRow, done: str, *, hint: str) -> None:
+    if State(row.state) not in TERMINAL:
+        raise ConflictError(f"experiment {row.id} has not ended: it is {row.state} and cannot be {done}", hint=hint)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import State
+
+LIVING = text("ended_at IS NULL")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -43,7 +45,11 @@ class ExperimentRow(Base):
     """`number` orders experiments by age and keys the other tables; `id` is the public name."""
 
     __tablename__ = "experiment"
-    __table_args__ = (Index("ix_experiment_state_number", "state", "number"),)
+    __table_args__ = (
+        Index("ix_experiment_state_number", "state", "number"),
+        Index("uq_experiment_idempotency_key", "idempotency_key", unique=True),
+        Index("uq_experiment_sweep_id_trial", "sweep_id", "trial", unique=True),
+    )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -62,12 +68,16 @@ class ExperimentRow(Base):
     attempts: Mapped[int] = mapped_column(Integer)
     events: Mapped[int] = mapped_column(Integer)
     retried_from: Mapped[str | None] = mapped_column(String(32))
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    sweep_id: Mapped[str | None] = mapped_column(String(32))
+    trial: Mapped[int | None] = mapped_column(Integer)
 
     tags: Mapped[list[TagRow]] = relationship(order_by="TagRow.position", lazy="selectin")
 
     def to_record(self) -> ExperimentRecord:
         """A frozen copy."""
         return ExperimentRecord(
+            number=self.number,
             id=self.id,
             name=self.name,
             spec=self.spec,
@@ -83,6 +93,7 @@ class ExperimentRow(Base):
             created_at=self.created_at,
             updated_at=self.updated_at,
             attempts=self.attempts,
+            events=self.events,
             retried_from=self.retried_from,
         )
 
@@ -91,9 +102,10 @@ class TagRow(Base):
     """One label of one experiment."""
 
     __tablename__ = "experiment_tag"
+    __table_args__ = (Index("ix_experiment_tag_tag_experiment", "tag", "experiment"),)
 
     experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"), primary_key=True)
-    tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
     position: Mapped[int] = mapped_column(Integer)
 
 
@@ -101,7 +113,12 @@ class AttemptRow(Base):
     """One execution; it lives while `ended_at` is empty."""
 
     __tablename__ = "attempt"
-    __table_args__ = (UniqueConstraint("experiment", "number", name="uq_attempt_experiment_number"),)
+    __table_args__ = (
+        UniqueConstraint("experiment", "number", name="uq_attempt_experiment_number"),
+        Index("ix_attempt_living", "experiment", sqlite_where=LIVING, postgresql_where=LIVING),
+        # A driver that outlives its deleted experiment must not pass for the driver of a new attempt.
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"))

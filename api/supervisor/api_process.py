@@ -8,12 +8,14 @@ import socket
 
 import uvicorn
 
+from api.logs import LogFormat, start_logging
 from api.routes import create_app
+from api.routes.feeds import Feeds
 from api.settings import Settings
 from api.store import Store
 
 DATABASE_VARIABLE = "HERON_DATABASE"
-# An open event stream must not hold up a stop.
+# A stream whose client does not read must not hold up a stop.
 CLOSE_STREAMS_S = 2
 
 
@@ -21,15 +23,32 @@ def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m api.supervisor.api_process", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the listening socket's file descriptor")
+    parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
+    start_logging(arguments.log_format)
     store = Store.open(os.environ[DATABASE_VARIABLE])
+    app = create_app(Settings(), store)
     config = uvicorn.Config(
-        create_app(Settings(), store),
+        app,
         access_log=False,
+        # It logs where everything else does.
+        log_config=None,
         timeout_graceful_shutdown=CLOSE_STREAMS_S,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=arguments.fd)])
+    _Server(config, app.state.feeds).run(sockets=[socket.socket(fileno=arguments.fd)])
     store.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends the open event streams when it is asked to stop; otherwise it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, feeds: Feeds) -> None:
+        super().__init__(config)
+        self._feeds = feeds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._feeds.close()
+        await super().shutdown(sockets)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.logs import LogFormat
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
@@ -18,6 +20,7 @@ class ServiceSettings:
         database: URL; None for SQLite in the state directory.
         ray_address: A Ray cluster to use; None to start one of its own.
         concurrency: Experiments that run at the same time.
+        log_format: What a line of the API's and the dispatcher's log looks like.
     """
 
     state_dir: Path
@@ -26,6 +29,7 @@ class ServiceSettings:
     database: str | None = None
     ray_address: str | None = None
     concurrency: int = 1
+    log_format: LogFormat = LogFormat.TEXT
 
     @property
     def database_url(self) -> str:

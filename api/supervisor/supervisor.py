@@ -94,7 +94,8 @@ class Supervisor:
         self._api.has_died()
         if self._api.is_due():
             fd = listener.fileno()
-            self._api.start(["api.supervisor.api_process", f"--fd={fd}"], self._database_environment(), pass_fds=[fd])
+            arguments = ["api.supervisor.api_process", f"--fd={fd}", f"--log-format={self._settings.log_format}"]
+            self._api.start(arguments, self._database_environment(), pass_fds=[fd])
 
     def _keep_up_ray(self) -> None:
         """A dispatcher cannot outlive the Ray it is connected to, and has nothing left to hand back in order."""
@@ -119,6 +120,7 @@ class Supervisor:
                 f"--owner={self._directory.identity()}",
                 f"--checkpoints={self._directory.checkpoints}",
                 f"--concurrency={self._settings.concurrency}",
+                f"--log-format={self._settings.log_format}",
             ],
             {**self._database_environment(), **(self._ray.environment if self._ray else {})},
         )

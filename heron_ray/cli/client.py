@@ -44,9 +44,13 @@ class ServiceClient:
         """Whether the service and its database answer."""
         return self._call("GET", "/healthz")
 
-    def submit(self, spec: dict[str, Any], tags: Sequence[str] = ()) -> dict[str, Any]:
-        """Submit an experiment; `id`, `state` and `spec_hash`. Raises SpecError."""
-        return self._call("POST", "/v1/experiments", json={"spec": spec, "tags": list(tags)})
+    def submit(self, spec: dict[str, Any], tags: Sequence[str] = (), *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Submit an experiment; `id`, `state` and `spec_hash`. Raises SpecError.
+
+        Under a key that was used before, the same submission finds its experiment and another one raises ConflictError.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return self._call("POST", "/v1/experiments", json={"spec": spec, "tags": list(tags)}, headers=headers)
 
     def list(
         self, *, limit: int, before: str | None = None, states: Sequence[str] = (), tag: str | None = None
@@ -67,6 +71,14 @@ class ServiceClient:
     def cancel(self, id: str) -> dict[str, Any]:
         """Ask for the experiment's end. Raises ConflictError where it has ended already."""
         return self._call("POST", f"{_path(id)}/cancel")
+
+    def retry(self, id: str) -> dict[str, Any]:
+        """Submit an ended experiment again; `id`, `state` and `spec_hash` of the new one. Raises ConflictError."""
+        return self._call("POST", f"{_path(id)}/retry")
+
+    def delete(self, id: str) -> None:
+        """Delete an ended experiment. Raises ConflictError where it has not ended."""
+        self._send("DELETE", _path(id))
 
     def follow(self, id: str, *, after: int = 0) -> Iterator[ServiceEvent]:
         """Every event above `after`, as they come, until the experiment has ended; outlasts a restart of the service.
@@ -114,17 +126,21 @@ class ServiceClient:
             raise self._unreachable(error) from error
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        response = self._send(method, path, **options)
+        try:
+            value: dict[str, Any] = response.json()
+        except ValueError:
+            raise self._stranger() from None
+        return value
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if not response.is_success:
             raise self._error(response)
-        try:
-            value: dict[str, Any] = response.json()
-        except ValueError:
-            raise self._stranger() from None
-        return value
+        return response
 
     def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
         return UnreachableError(f"no service answers at {self.url}: {error}", hint="start one with: heron serve")

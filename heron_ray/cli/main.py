@@ -21,15 +21,20 @@ from heron_ray.errors import HeronError
 VERBS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Run an experiment here, without a service.",
+        "sweep": "Try one experiment at many points of a search space.",
         "validate": "Check a spec and name every fault in it.",
         "schema": "Print the JSON Schema of a spec.",
         "profile": "Print what one client step and one round cost, without running them.",
+        "catalogue": "List the parts an experiment can be made of.",
+        "doctor": "Check whether this machine can run the service, and say what to do where it cannot.",
         "serve": "Run the service: Ray, the dispatcher and the REST API, until Ctrl-C.",
         "submit": "Submit an experiment to the service.",
         "ps": "List the service's experiments, newest first.",
         "show": "Show one experiment: state, progress, result.",
         "watch": "Follow an experiment live until it ends.",
         "cancel": "Cancel an experiment.",
+        "retry": "Submit an ended experiment again.",
+        "delete": "Delete an ended experiment with its events and curves.",
         "demo": "Compare three methods on real data through a service of its own.",
     }
 )

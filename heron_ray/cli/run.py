@@ -112,6 +112,8 @@ def _run(
     from heron_ray.simulation import JsonlSink, Simulation, Tee
 
     with contextlib.ExitStack() as stack:
+        if checkpointer is not None:
+            stack.enter_context(checkpointer.exclusive())
         executor = stack.enter_context(executor_for(spec))
         stop = stack.enter_context(StopSignal())
         sinks: list[Sink] = [last, stop]

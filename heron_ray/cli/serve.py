@@ -28,6 +28,13 @@ from heron_ray.errors import ListenError
     help="A Ray cluster to use (needs RAY_AUTH_MODE=token if it has tokens). Default: $RAY_ADDRESS, else its own.",
 )
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Experiments at once. Default: 2, or 1 below four cores.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: the logs of all parts are one JSON object per line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print where the service answers as one JSON object on stdout.")
 def command(
     host: str,
@@ -36,13 +43,15 @@ def command(
     state_dir: Path | None,
     ray_address: str | None,
     concurrency: int | None,
+    log_format: str,
     as_json: bool,
 ) -> None:
     """Run the service: Ray, the dispatcher and the REST API, until Ctrl-C."""
+    from api.logs import LogFormat, start_logging
     from api.supervisor.settings import ServiceSettings, default_concurrency, default_state_dir
     from api.supervisor.supervisor import Supervisor
 
-    logging.basicConfig(level=logging.WARNING, format="heron serve: %(message)s")
+    start_logging(LogFormat(log_format), level=logging.WARNING, text="heron serve: %(message)s")
     settings = ServiceSettings(
         state_dir=state_dir or default_state_dir(),
         host=host,
@@ -50,6 +59,7 @@ def command(
         database=database,
         ray_address=ray_address,
         concurrency=concurrency or default_concurrency(),
+        log_format=LogFormat(log_format),
     )
 
     def announce(service: Mapping[str, Any]) -> None:

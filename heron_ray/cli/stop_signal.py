@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop at the end of the round; a second one stops at once."""
+"""Ctrl-C and SIGTERM as a wish to stop at the end of the round; during set-up, or a second time, they stop at once."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class StopSignal:
     def __init__(self) -> None:
         """No signal has come."""
         self._asked = False
+        self._started = False
         self._previous: dict[signal.Signals, Any] = {}
 
     def __call__(self) -> bool:
@@ -32,6 +33,7 @@ class StopSignal:
     def emit(self, event: Event) -> None:
         """Take the signals back once everything a run needs has started."""
         if event.kind == "started":
+            self._started = True
             self._install()
 
     def __enter__(self) -> Self:
@@ -50,7 +52,7 @@ class StopSignal:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._asked:
+        if self._asked or not self._started:
             raise KeyboardInterrupt
         self._asked = True
         # Not through sys.stderr: the signal may have come while something was being written there.

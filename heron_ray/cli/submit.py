@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -10,14 +11,34 @@ from heron_ray.cli.options import json_option, load, set_option, spec_argument, 
 from heron_ray.cli.output import print_json
 
 
+def _check_key(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[\x21-\x7e]{1,200}", value):
+        raise click.BadParameter("a key is 1 to 200 visible ASCII characters without spaces")
+    return value
+
+
 @click.command("submit")
 @spec_argument
 @set_option
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Label it; may be repeated.")
+@click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    callback=_check_key,
+    help="A name of your choice for this submission: submitted again under it, the experiment is found and not made twice.",
+)
 @click.option("--wait", is_flag=True, help="Follow it to its end; then exit 1 unless it succeeded.")
 @url_option
 @json_option
-def command(spec: Path, overrides: tuple[str, ...], tags: tuple[str, ...], wait: bool, url: str, as_json: bool) -> None:
+def command(
+    spec: Path,
+    overrides: tuple[str, ...],
+    tags: tuple[str, ...],
+    idempotency_key: str | None,
+    wait: bool,
+    url: str,
+    as_json: bool,
+) -> None:
     """Submit an experiment to the service.
 
     Prints its id. With --wait it prints the experiment as `heron show` does, once it has ended.
@@ -27,7 +48,7 @@ def command(spec: Path, overrides: tuple[str, ...], tags: tuple[str, ...], wait:
     from heron_ray.cli.following import exit_by_state, follow_to_end, print_experiment
 
     with ServiceClient(url) as client:
-        submitted = client.submit(found.canonical(), tags)
+        submitted = client.submit(found.canonical(), tags, idempotency_key=idempotency_key)
         id = submitted["id"]
         if not wait:
             if as_json:

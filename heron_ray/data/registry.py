@@ -8,11 +8,20 @@ from typing import Any, Final
 
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.digits import load_digits
+from heron_ray.data.image_folder import load_image_folder
+from heron_ray.data.mnist import load_mnist
+from heron_ray.data.parquet import load_parquet
 from heron_ray.data.synthetic import make_clusters
 from heron_ray.spec.data import DataSpec
 
 LOADERS: Final[Mapping[str, Callable[[Any, int], Dataset]]] = MappingProxyType(
-    {"digits": load_digits, "synthetic": make_clusters}
+    {
+        "digits": load_digits,
+        "synthetic": make_clusters,
+        "image_folder": load_image_folder,
+        "parquet": load_parquet,
+        "mnist": load_mnist,
+    }
 )
 """A new data set is a section in `heron_ray.spec.data`, a file in this room and one line here."""
 

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping
+from typing import Any, Literal
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-
-
-class Curve(TypedDict):
-    """One series: `values[i]` was measured after round `rounds[i]`; None where a value was not finite."""
-
-    rounds: Sequence[int]
-    values: Sequence[float | None]
+from heron_ray.figures.curve import COLOURS, Curve, line
 
 
 def accuracy_curves(
@@ -36,7 +28,7 @@ def accuracy_curves(
     """
     parts = (("server", f"{split}_accuracy", "solid"), ("auxiliary head", f"auxiliary_{split}_accuracy", "dash"))
     traces = [
-        _line(f"{name}, {part}", series[key], COLOURS[number % len(COLOURS)], dash)
+        line(f"{name}, {part}", series[key], COLOURS[number % len(COLOURS)], dash=dash)
         for number, (name, series) in enumerate(runs.items())
         for part, key, dash in parts
         if key in series
@@ -49,14 +41,3 @@ def accuracy_curves(
         "template": "plotly_white",
     }
     return {"data": traces, "layout": layout}
-
-
-def _line(name: str, curve: Curve, colour: str, dash: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": list(curve["rounds"]),
-        "y": list(curve["values"]),
-        "line": {"color": colour, "dash": dash},
-    }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import nn
 
+from heron_ray.models.layers import auxiliary_widths, dense_stack
 from heron_ray.models.split import SplitModel
-from heron_ray.spec.model import LinearAuxiliary, MlpModel
+from heron_ray.spec.model import MlpModel
 
 
 def build_mlp(
@@ -20,28 +19,9 @@ def build_mlp(
     features = math.prod(input_shape)
     client, server = spec.hidden[: spec.client_layers], spec.hidden[spec.client_layers :]
     cut = client[-1]
-    auxiliary = () if isinstance(spec.auxiliary, LinearAuxiliary) else spec.auxiliary.widths
-
-    def stack(widths: Sequence[int], *, logits: bool) -> nn.Sequential:
-        layers: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise(widths):
-            layers += [_linear(inputs, outputs, generator, device), nn.ReLU(inplace=True)]
-        return nn.Sequential(*(layers[:-1] if logits else layers))
-
-    front = stack([features, *client], logits=False)
+    front = dense_stack([features, *client], generator, device, logits=False)
     return SplitModel(
         front=nn.Sequential(nn.Flatten(), *front) if len(input_shape) > 1 else front,
-        auxiliary=stack([cut, *auxiliary, classes], logits=True),
-        back=stack([cut, *server, classes], logits=True),
+        auxiliary=dense_stack([cut, *auxiliary_widths(spec.auxiliary, classes), classes], generator, device, logits=True),
+        back=dense_stack([cut, *server, classes], generator, device, logits=True),
     )
-
-
-def _linear(inputs: int, outputs: int, generator: torch.Generator, device: torch.device) -> nn.Linear:
-    """A linear layer with torch's default law, U(-1/sqrt(inputs), 1/sqrt(inputs)), drawn on the CPU from `generator`."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, device=device)
-    if device.type != "meta":
-        bound = 1 / math.sqrt(inputs)
-        for parameter in (layer.weight, layer.bias):
-            drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
-            parameter.data.copy_(drawn)
-    return layer

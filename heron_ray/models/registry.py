@@ -7,6 +7,7 @@ from typing import Final
 
 import torch
 
+from heron_ray.models.cnn import build_cnn
 from heron_ray.models.mlp import build_mlp
 from heron_ray.models.split import SplitModel
 from heron_ray.seeds import Purpose, derive
@@ -14,6 +15,7 @@ from heron_ray.spec.model import ModelSpec
 
 BUILDERS: Final[Mapping[str, Callable[..., SplitModel]]] = {
     "mlp": build_mlp,
+    "cnn": build_cnn,
 }
 
 

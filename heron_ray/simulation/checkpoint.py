@@ -8,12 +8,14 @@ A checkpoint is written under a temporary name, flushed to disk and renamed; the
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +71,33 @@ class Checkpointer:
         """The checkpoints there are, newest first, verified or not."""
         return sorted(self._directory.glob("round-????????"), reverse=True)
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other runs out of the directory for as long as this one lasts; a lock that dies with the process.
+
+        Raises:
+            CheckpointError: Another run uses the directory, or it cannot be written to.
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            lock = (self._directory / ".lock").open("w")
+        except OSError as error:
+            raise CheckpointError(f"cannot write to {self._directory}: {error}", hint="choose another directory") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                message = f"another run is writing its checkpoints to {self._directory}"
+                raise CheckpointError(message, hint="wait for it to end, or choose another directory") from None
+            yield
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint. Raises CheckpointError if the disk does not take it; older ones are then untouched."""
         final = self._directory / f"round-{checkpoint.round:08d}"
         partial = self._directory / f".partial-{os.getpid()}"
         try:
-            shutil.rmtree(partial, ignore_errors=True)
+            for left in self._directory.glob(".partial-*"):
+                shutil.rmtree(left, ignore_errors=True)
             partial.mkdir(parents=True)
             state = save({name: np.ascontiguousarray(vector) for name, vector in checkpoint.vectors.items()})
             manifest = {
@@ -128,7 +151,8 @@ def _sha(text: str) -> str:
 
 
 def _damaged(path: Path, message: str) -> CheckpointError:
-    return CheckpointError(f"checkpoint {path} is damaged: {message}", hint=f"remove {path} to use an earlier checkpoint")
+    checkpoint = path if path.suffix == "" else path.parent
+    return CheckpointError(f"checkpoint {path} is damaged: {message}", hint=f"remove {checkpoint} to use an earlier one")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TextIO
 
@@ -33,12 +33,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Event):
-    """The clients' data are partitioned and the roles are ready; `after_round` is 0 for a fresh run."""
+    """The clients' data are partitioned and the roles are ready; `after_round` is 0 for a fresh run.
+
+    `byzantine` lists the numbers of the run's Byzantine clients.
+    """
 
     kind: ClassVar[str] = "started"
     rounds: int
     after_round: int
     partition: Mapping[str, Any]
+    byzantine: list[int] = field(default_factory=list)
 
     @property
     def key(self) -> str:

@@ -18,12 +18,13 @@ from heron_ray.simulation.plan import Chunk, RoundPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundOutcome:
-    """What a round measured: mean losses (None where nobody knows one) and traffic; whether all parameters are finite."""
+    """What a round measured: mean losses (None where nobody knows one) and traffic; whether parameters are finite."""
 
     client_loss: float | None
     server_loss: float | None
     traffic: TrafficLedger
-    finite: bool
+    client_is_finite: bool
+    server_is_finite: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,16 @@ def run_round(executor: Executor, plan: RoundPlan, *, coupled: bool, keeps_state
         barrier += 1
         mean = federation.call("exchange", *[scalars for _, scalars in exchanged])
         exchanged = sweep.run([chunk for chunk, _ in exchanged], _Barrier(number=barrier, mean=mean), tally)
-    server_loss = executor.main_server.call("finish_round")
-    finite = executor.get(federation.call("aggregate"))
-    client_loss = sum(tally.losses) / len(tally.losses) if tally.losses else None
-    return RoundOutcome(client_loss=client_loss, server_loss=executor.get(server_loss), traffic=tally.traffic, finite=finite)
+    server = executor.main_server.call("finish_round")
+    client_is_finite = executor.get(federation.call("aggregate"))
+    server_loss, server_is_finite = executor.get(server)
+    return RoundOutcome(
+        client_loss=sum(tally.losses) / len(tally.losses) if tally.losses else None,
+        server_loss=server_loss,
+        traffic=tally.traffic,
+        client_is_finite=client_is_finite,
+        server_is_finite=server_is_finite,
+    )
 
 
 class _Sweep:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.partition import partition
 from heron_ray.data.registry import load_dataset
+from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.models import SplitModel, build_model
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec import ExperimentSpec
@@ -32,7 +33,10 @@ class Setup:
         return cls(spec=spec, dataset=dataset, shards=tuple(shards))
 
     def build_model(self) -> SplitModel:
-        """The initial model, with the same values in every process."""
+        """The initial model, with the same values in every process. Raises SpecError if its device is not there."""
+        if self.spec.compute.device == "cuda" and not torch.cuda.is_available():
+            message = "cuda was asked for, but this process sees no CUDA device"
+            raise SpecError([SpecIssue(path="compute.device", message=message)], hint="set compute.device=cpu")
         return build_model(
             self.spec.model,
             input_shape=self.dataset.input_shape,

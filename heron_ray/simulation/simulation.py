@@ -16,7 +16,7 @@ from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
 from heron_ray.simulation.digest import TrajectoryDigest
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor
-from heron_ray.simulation.plan import plan_round
+from heron_ray.simulation.plan import byzantine_clients, plan_round
 from heron_ray.simulation.profile import Profile, profile
 from heron_ray.simulation.result import Costs, RunResult
 from heron_ray.simulation.round import RoundOutcome, run_round
@@ -110,17 +110,18 @@ class Simulation:
         self._executor.open(setup)
         progress = self._restore()
         report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
-        self._sink.emit(Started(rounds=self._spec.rounds, after_round=progress.round, partition=report))
+        byzantine = list(byzantine_clients(self._spec))
+        self._sink.emit(Started(rounds=self._spec.rounds, after_round=progress.round, partition=report, byzantine=byzantine))
         state: Literal["SUCCEEDED", "CANCELLED"] = "SUCCEEDED"
         while progress.round < self._spec.rounds and not self._is_good_enough(progress):
             if self._should_stop():
                 state = "CANCELLED"
                 break
             self._run_round(progress)
-        if progress.scored_round != progress.round:
-            progress.scores = self._evaluate()
         self._save(progress)
-        result = self._result(state, progress, costs)
+        # Where a run was stopped between two evaluations, this one is for the result alone: a resumed run must not see it.
+        scores = progress.scores if progress.scored_round == progress.round else self._evaluate()
+        result = self._result(state, progress, scores, costs)
         self._sink.emit(Finished(result=result.to_dict()))
         return result
 
@@ -129,12 +130,16 @@ class Simulation:
         plan = plan_round(spec, round, len(self._executor.hosts))
         outcome = run_round(self._executor, plan, coupled=self._method.coupled, keeps_state=self._method.keeps_state)
         metrics = _metrics(outcome)
-        _require_finite(outcome, metrics, round)
+        if spec.attack is not None:
+            metrics["byzantine_sampled"] = len(plan.attackers)
+        _require_finite(outcome, metrics, round, attacked=bool(plan.attackers))
+        if round % spec.evaluation.every == 0 or round == spec.rounds:
+            scores = self._evaluate()
+            _require_finite(outcome, scores, round, attacked=bool(plan.attackers))
+            progress.scores, progress.scored_round = scores, round
+            metrics |= scores
         progress.round = round
         progress.traffic.merge(outcome.traffic)
-        if round % spec.evaluation.every == 0 or round == spec.rounds:
-            progress.scores, progress.scored_round = self._evaluate(), round
-            metrics |= progress.scores
         progress.digest.add_round(round, metrics)
         self._sink.emit(RoundFinished(round=round, rounds=spec.rounds, metrics=metrics))
         if round % spec.compute.checkpoint_every == 0 and round < spec.rounds:
@@ -153,16 +158,18 @@ class Simulation:
     def _wall_seconds(self, progress: _Progress) -> float:
         return progress.wall_seconds + time.monotonic() - self._started_at
 
-    def _result(self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, costs: Profile) -> RunResult:
+    def _result(
+        self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, scores: Mapping[str, float], costs: Profile
+    ) -> RunResult:
         parameters = {name: vector for name, vector in self._vectors().items() if name in ("federation/client", "server/back")}
         return RunResult(
             state=state,
             rounds=progress.round,
-            test_accuracy=progress.scores["test_accuracy"],
-            test_loss=progress.scores["test_loss"],
-            auxiliary_accuracy=progress.scores["auxiliary_test_accuracy"],
-            validation_accuracy=progress.scores["validation_accuracy"],
-            auxiliary_validation_accuracy=progress.scores["auxiliary_validation_accuracy"],
+            test_accuracy=scores["test_accuracy"],
+            test_loss=scores["test_loss"],
+            auxiliary_accuracy=scores["auxiliary_test_accuracy"],
+            validation_accuracy=scores["validation_accuracy"],
+            auxiliary_validation_accuracy=scores["auxiliary_validation_accuracy"],
             trajectory_digest=progress.digest.close(parameters),
             spec_hash=self._spec.spec_hash(),
             trajectory_hash=self._spec.trajectory_hash(),
@@ -241,13 +248,16 @@ def _metrics(outcome: RoundOutcome) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _require_finite(outcome: RoundOutcome, metrics: Mapping[str, float], round: int) -> None:
+def _require_finite(outcome: RoundOutcome, metrics: Mapping[str, float], round: int, *, attacked: bool) -> None:
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if not outcome.finite:
+    if not outcome.client_is_finite:
         bad.append("client parameters")
+    if not outcome.server_is_finite:
+        bad.append("server parameters")
     if bad:
         raise DivergedError(
             f"diverged in round {round}: {' and '.join(bad)} stopped being finite",
             round=round,
-            hint="lower method.client_optimizer.lr or method.server_optimizer.lr",
+            hint=("use a robust aggregation against the attack, or " if attacked else "")
+            + "lower method.client_optimizer.lr or method.server_optimizer.lr",
         )

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.section import Section
+
+
+def _stay_below(path: str) -> str:
+    """Refuse a path that could lead out of the folder it is meant to lie below: specs come from strangers."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or not path.isprintable():
+        raise PydanticCustomError(
+            "path", "must be a relative path with / and without .., below the folder HERON_DATA_DIR names"
+        )
+    return path
+
+
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_stay_below)]
+Pixels = Annotated[int, Field(ge=1, le=4096)]
+PerChannel = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], Field(min_length=1, max_length=3)]
+PositivePerChannel = Annotated[tuple[Annotated[float, Field(gt=0, le=1e3)], ...], Field(min_length=1, max_length=3)]
 
 
 class DigitsData(Section):
@@ -42,4 +59,87 @@ class SyntheticData(Section):
         return (self.features,)
 
 
-DataSpec: TypeAlias = Annotated[DigitsData | SyntheticData, Field(discriminator="kind")]
+class ImageFiles(Section):
+    """What every data set of image files has: where it lies, what its images are, how many are used.
+
+    Samples are x = (p / 255 - mean) / std for 8-bit pixels p, of shape (channels, height, width). Which images are used and
+    which are held out for validation is drawn once and for all, so that results of different experiments can be compared.
+    """
+
+    path: RelativePath = Field(description="Folder of the data set, below the folder that HERON_DATA_DIR names.")
+    classes: int = Field(default=10, ge=2, le=100_000, description="Number of classes.")
+    height: Pixels = Field(default=32, description="Height of an image, in pixels.")
+    width: Pixels = Field(default=32, description="Width of an image, in pixels.")
+    channels: Literal[1, 3] = Field(default=3, description="3: colour (RGB). 1: grey.")
+    mean: PerChannel = Field(
+        default=(0.5,), description="Subtracted from pixels scaled to 0 to 1: one number, or one per channel."
+    )
+    std: PositivePerChannel = Field(default=(0.5,), description="Divides them then: one number, or one per channel.")
+    train_samples: int | None = Field(
+        default=None, ge=2, le=100_000_000, description="Training images used, those held out included. null: all of them."
+    )
+    test_samples: int | None = Field(default=None, ge=1, le=100_000_000, description="Test images used. null: all of them.")
+    validation: float = Field(
+        default=0.1, gt=0, lt=1, description="Share of the training images used that is held out for validation."
+    )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one sample: channels, height, width."""
+        return (self.channels, self.height, self.width)
+
+    @model_validator(mode="after")
+    def _constants_fit_the_channels(self) -> Self:
+        for name, constants in (("mean", self.mean), ("std", self.std)):
+            if len(constants) not in (1, self.channels):
+                message = f"{len(constants)} numbers for {self.channels} channels: give one, or one per channel"
+                raise PydanticCustomError("contradiction", "{message}", {"path": f"data.{name}", "message": message})
+        return self
+
+
+class EncodedImageFiles(ImageFiles):
+    """Images that each come as a PNG or JPEG file of their own."""
+
+    convert: bool = Field(
+        default=False,
+        description="true: images of another size, or grey where colour is wanted (or the reverse), are converted (bilinear). "
+        "false: they are an error.",
+    )
+
+
+class ImageFolderData(EncodedImageFiles):
+    """A folder of PNG or JPEG files, one subfolder per class: `train/cat/1.png`, `test/dog/7.png`."""
+
+    kind: Literal["image_folder"] = Field(
+        description="PNG or JPEG files in one subfolder per class; classes are numbered in the order of their names."
+    )
+    train: RelativePath = Field(default="train", description="Folder of the training images, below path.")
+    test: RelativePath = Field(default="test", description="Folder of the test images, below path.")
+
+
+class ParquetData(EncodedImageFiles):
+    """Parquet files in Hugging Face's layout: an image column {bytes, path} of PNG or JPEG files, and a label column."""
+
+    kind: Literal["parquet"] = Field(description="Parquet shards with an image column {bytes, path} and a label column.")
+    train: RelativePath = Field(
+        default="train-*.parquet", description="Training shards below path, as a pattern; read in the order of their names."
+    )
+    test: RelativePath = Field(default="test-*.parquet", description="Test shards below path, as a pattern.")
+    image_column: str = Field(default="image", min_length=1, max_length=200, description="Column of the images.")
+    label_column: str = Field(default="label", min_length=1, max_length=200, description="Column of the labels.")
+
+
+class MnistData(ImageFiles):
+    """MNIST's own files, gzipped or not: `train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`. Fashion-MNIST has them too."""
+
+    kind: Literal["mnist"] = Field(description="IDX files under MNIST's names: grey images, one byte per pixel.")
+    height: Pixels = Field(default=28, description="Height of an image, in pixels.")
+    width: Pixels = Field(default=28, description="Width of an image, in pixels.")
+    channels: Literal[1] = Field(default=1, description="1: grey.")
+    mean: PerChannel = Field(default=(0.1307,), description="Subtracted from pixels scaled to 0 to 1.")
+    std: PositivePerChannel = Field(default=(0.3081,), description="Divides them then.")
+
+
+DataSpec: TypeAlias = Annotated[
+    DigitsData | SyntheticData | ImageFolderData | ParquetData | MnistData, Field(discriminator="kind")
+]

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.aggregation import AggregationSpec
+from heron_ray.spec.attack import AttackSpec
 from heron_ray.spec.compute import ClientsSpec, ComputeSpec, EvaluationSpec, StopSpec
 from heron_ray.spec.data import DataSpec
-from heron_ray.spec.method import MethodSpec
-from heron_ray.spec.model import MlpModel, ModelSpec
+from heron_ray.spec.method import FrozenClientMethod, MethodSpec
+from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
 from heron_ray.spec.section import Section
 
@@ -49,6 +50,7 @@ class ExperimentSpec(Section):
     clients: ClientsSpec = Field(description="Who takes part and what each does in a round.")
     method: MethodSpec = Field(description="The training method.")
     aggregation: AggregationSpec = Field(description="How the clients' updates are joined.")
+    attack: AttackSpec | None = Field(default=None, description="What Byzantine clients do. null: every client is honest.")
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="When the global model is judged.")
     stop: StopSpec | None = Field(default=None, description="When to end early. null: after the last round.")
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Where the run executes.")
@@ -60,10 +62,27 @@ class ExperimentSpec(Section):
                 "clients.per_round",
                 f"{self.clients.cohort} clients cannot be sampled from clients.count={self.clients.count}",
             )
-        if isinstance(self.model, MlpModel) and self.model.client_layers > len(self.model.hidden):
+        if (fault := self.model.fault(self.data.input_shape)) is not None:
+            raise _contradiction(f"model.{fault[0]}", fault[1])
+        if (fault := self.aggregation.fault(self.clients.cohort)) is not None:
+            raise _contradiction(f"aggregation.{fault[0]}", fault[1])
+        return self
+
+    @model_validator(mode="after")
+    def _attack_can_happen(self) -> ExperimentSpec:
+        attack = self.attack
+        if attack is None:
+            return self
+        if attack.byzantine > self.clients.count:
             raise _contradiction(
-                "model.cut",
-                f"{self.model.cut} lies beyond the last layer: front + back have {len(self.model.hidden)} hidden layers",
+                "attack.byzantine", f"{attack.byzantine} clients cannot be Byzantine of clients.count={self.clients.count}"
+            )
+        if attack.start_round > self.rounds:
+            raise _contradiction("attack.start_round", f"{attack.start_round} lies beyond the last round, rounds={self.rounds}")
+        if attack.acts_on == "update" and isinstance(self.method, FrozenClientMethod):
+            raise _contradiction(
+                "attack.kind",
+                f"{attack.kind} acts on the clients' updates, and frozen_client has none: use attack=null, or label_flip",
             )
         return self
 

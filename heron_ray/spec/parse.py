@@ -19,12 +19,15 @@ from heron_ray.spec.fields import kind_of, sections_in
 from heron_ray.spec.overrides import apply_overrides
 from heron_ray.spec.section import Section
 
+LONGEST_ECHO = 200
+MOST_ISSUES = 50
 
-class _Yaml12Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, but `1e-3` is a number, as in YAML 1.2 and JSON."""
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, but `1e-3` is a number, as in JSON."""
 
 
-_Yaml12Loader.add_implicit_resolver(
+_Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
     list("-+0123456789."),
@@ -32,11 +35,14 @@ _Yaml12Loader.add_implicit_resolver(
 
 
 def parse_yaml(text: str, *, origin: str = "spec") -> Any:
-    """The value of a YAML 1.2 text (JSON is a subset). Raises SpecError naming `origin`, line and column."""
+    """The value of a YAML or JSON text. Raises SpecError naming `origin` and, where it is known, line and column."""
     try:
-        return yaml.load(text, Loader=_Yaml12Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise SpecError([SpecIssue(path="", message=f"{origin} is not valid YAML: {' '.join(str(error).split())}")]) from None
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML lets impossible dates, huge integers and deep nesting out as they are.
+        raise SpecError(
+            [SpecIssue(path="", message=f"{origin} is not valid YAML: {_brief(' '.join(str(error).split()))}")]
+        ) from None
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:
@@ -66,7 +72,11 @@ def parse_spec(raw: object) -> ExperimentSpec:
     try:
         return ExperimentSpec.model_validate_json(text)
     except ValidationError as error:
-        raise SpecError([_issue(detail, mapping) for detail in error.errors()]) from None
+        details = error.errors()
+        issues = [_issue(detail, mapping) for detail in details[:MOST_ISSUES]]
+        if len(details) > MOST_ISSUES:
+            issues.append(SpecIssue(path="", message=f"and {len(details) - MOST_ISSUES} more"))
+        raise SpecError(issues) from None
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[ExperimentSpec, list[str]]:
@@ -118,13 +128,18 @@ def _issue(detail: ErrorDetails, data: Any) -> SpecIssue:
             path = [*path, "kind"]
         value = detail["input"].get("kind") if isinstance(detail["input"], dict) else detail["input"]
         suggestion = _nearest(str(value), expected)
-        message = f"{value!r} is not one of {', '.join(expected)}"
+        message = f"{_brief(repr(value))} is not one of {', '.join(expected)}"
     elif detail["type"] == "union_tag_not_found":
         path = [*path, "kind"]
         message = "Field required"
     elif detail["type"] != "missing":
-        message = f"{message}, got {detail['input']!r}"
-    return SpecIssue(path=".".join(path), message=message, suggestion=suggestion)
+        message = f"{message}, got {_brief(repr(detail['input']))}"
+    return SpecIssue(path=_brief(".".join(path)), message=message, suggestion=suggestion)
+
+
+def _brief(text: str) -> str:
+    """At most 200 characters: an error must not send a huge input back."""
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}..."
 
 
 def _nearest(name: str, names: list[str]) -> str | None:

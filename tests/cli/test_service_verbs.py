@@ -114,7 +114,43 @@ def test_cancel_prints_the_state_and_a_second_one_is_a_conflict(heron, service, 
     assert outcome.object["error"]["code"] == "conflict"
 
 
-@pytest.mark.parametrize("verb", ["show", "watch", "cancel"])
+def test_submit_under_a_key_that_was_used_finds_the_experiment(heron, service, store, spec_file) -> None:
+    first = heron("submit", spec_file, "--idempotency-key", "night-1").stdout
+    again = heron("submit", spec_file, "--idempotency-key", "night-1")
+    assert (again.code, again.stdout) == (0, first)
+    assert len(store.list(limit=9)) == 1
+    other = heron("submit", spec_file, "--idempotency-key", "night-1", "--set", "seed=9", "--json")
+    assert (other.code, other.object["error"]["code"]) == (4, "conflict")
+
+
+def test_a_key_that_cannot_be_one_is_bad_usage(heron, service, store, spec_file) -> None:
+    assert heron("submit", spec_file, "--idempotency-key", "two words").code == 2
+    assert store.list(limit=1) == []
+
+
+def test_retry_prints_the_id_of_the_new_experiment(heron, service, store) -> None:
+    first = store.submit(parse_spec(SPEC), ["nightly"]).id
+    assert heron("retry", first).code == 4
+    store.request_cancel(first)
+    outcome = heron("retry", first)
+    second = store.get(outcome.stdout.strip())
+    assert (outcome.code, second.retried_from, second.tags) == (0, first, ("nightly",))
+    assert f"heron watch {second.id}" in outcome.stderr
+    assert heron("retry", first, "--json").object["state"] == "QUEUED"
+
+
+def test_delete_removes_an_ended_experiment_and_no_other(heron, service, store) -> None:
+    ids = [store.submit(parse_spec(SPEC)).id for _ in range(2)]
+    refused = heron("delete", ids[0], "--json")
+    assert (refused.code, refused.object["error"]["hint"]) == (4, "cancel it first")
+    for id in ids:
+        store.request_cancel(id)
+    assert heron("delete", ids[0]).code == 0
+    assert heron("delete", ids[1], "--json").object == {"id": ids[1], "deleted": True}
+    assert store.list(limit=9) == []
+
+
+@pytest.mark.parametrize("verb", ["show", "watch", "cancel", "retry", "delete"])
 def test_an_unknown_id_exits_with_3(heron, service, verb: str) -> None:
     outcome = heron(verb, "0123abcd", "--json")
     assert outcome.code == 3
@@ -122,7 +158,9 @@ def test_an_unknown_id_exits_with_3(heron, service, verb: str) -> None:
     assert outcome.stderr.startswith("error: ")
 
 
-@pytest.mark.parametrize("arguments", [["ps"], ["show", "0123abcd"], ["watch", "0123abcd"], ["cancel", "0123abcd"]])
+@pytest.mark.parametrize(
+    "arguments", [["ps"], ["show", "0123abcd"], ["watch", "0123abcd"], ["cancel", "0123abcd"], ["retry", "0"]]
+)
 def test_no_service_exits_with_5(heron, arguments: list[str]) -> None:
     outcome = heron(*arguments, "--url", "http://127.0.0.1:1", "--json")
     assert outcome.code == 5

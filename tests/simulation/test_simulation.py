@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from heron_ray.errors import CheckpointError, DivergedError
+from heron_ray.errors import CheckpointError, DivergedError, SpecError
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
 from heron_ray.simulation.events import RoundFinished
+from heron_ray.simulation.messages import Waiting
+from heron_ray.simulation.plan import plan_round
+from heron_ray.simulation.roles import ClientHost
+from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
+from heron_ray.vectors import FlatVector
 from tests.conftest import MakeSpec
 
 
@@ -91,7 +97,7 @@ def test_a_checkpoint_with_a_wrong_digest_is_named_and_refused(make_spec: MakeSp
     body = bytearray(state.read_bytes())
     body[-1] ^= 1
     state.write_bytes(bytes(body))
-    with pytest.raises(CheckpointError, match=rf"{newest.name}/state\.safetensors.*digest is wrong.*remove"):
+    with pytest.raises(CheckpointError, match=rf"state\.safetensors.*digest is wrong.*remove .*{newest.name} to"):
         run(spec, checkpointer=checkpointer, resume=True)
     sink = ListSink()
     resumed = run(spec, checkpointer=checkpointer, resume=True, skip_damaged=True, sink=sink)
@@ -149,8 +155,6 @@ def test_totals_are_the_sum_of_the_rounds(make_spec: MakeSpec) -> None:
 
 
 def test_global_random_state_is_neither_used_nor_touched(make_spec: MakeSpec) -> None:
-    import torch
-
     torch.manual_seed(7)
     np.random.seed(7)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
@@ -159,3 +163,61 @@ def test_global_random_state_is_neither_used_nor_touched(make_spec: MakeSpec) ->
     assert np.array_equal(np.random.get_state()[1], before[1])
     torch.manual_seed(8)
     assert run(make_spec("rounds=2")).trajectory_digest == digest
+
+
+def test_a_main_server_that_breaks_in_its_last_step_has_diverged_too(make_spec: MakeSpec) -> None:
+    deep = f"model.back={[300] * 12}"
+    one_step = ("rounds=1", "clients.count=1", "clients.local_steps=1", "partition={kind: iid}")
+    with pytest.raises(DivergedError, match=r"diverged in round 1"):
+        run(make_spec(*one_step, deep, "method.server_optimizer={kind: adam, lr: 1000}"))
+
+
+def test_stopping_between_two_evaluations_does_not_change_where_a_resumed_run_ends(make_spec: MakeSpec, tmp_path: Path) -> None:
+    rates = ("method.client_optimizer.lr=0.1", "method.server_optimizer.lr=0.3")
+    spec = make_spec("method.kind=cse_fsl", *rates, "rounds=40", "evaluation.every=20", "stop={accuracy: 0.2}")
+    undisturbed = run(spec)
+    assert undisturbed.rounds == 20
+    asked = iter([False] * 15 + [True])
+    stopped = run(spec, checkpointer=Checkpointer(tmp_path), should_stop=lambda: next(asked))
+    assert stopped.rounds == 15
+    resumed = run(spec, checkpointer=Checkpointer(tmp_path), resume=True)
+    assert (resumed.rounds, resumed.trajectory_digest) == (20, undisturbed.trajectory_digest)
+
+
+def test_two_runs_cannot_share_a_checkpoint_directory(tmp_path: Path) -> None:
+    mine, other = Checkpointer(tmp_path), Checkpointer(tmp_path)
+    with mine.exclusive(), pytest.raises(CheckpointError, match="another run"), other.exclusive():
+        pytest.fail("the lock was given twice")
+    with other.exclusive():
+        assert tmp_path.is_dir()
+
+
+def test_a_directory_that_cannot_be_written_is_refused_at_once() -> None:
+    with pytest.raises(CheckpointError, match="cannot write to /proc/nowhere"), Checkpointer("/proc/nowhere").exclusive():
+        pass
+
+
+def test_what_an_interrupted_save_left_behind_is_removed(make_spec: MakeSpec, tmp_path: Path) -> None:
+    (tmp_path / ".partial-1").mkdir()
+    run(make_spec("rounds=1"), checkpointer=Checkpointer(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["round-00000001"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_named(make_spec: MakeSpec) -> None:
+    with pytest.raises(SpecError, match=r"compute\.device: cuda was asked for"):
+        run(make_spec("compute.device=cuda"))
+
+
+def test_messages_are_bounded_by_bytes_of_updates_too(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = make_spec("method.kind=cse_fsl")
+    whole = run(spec).trajectory_digest
+    monkeypatch.setattr("heron_ray.simulation.roles.client_host.CHUNK_BYTES", 12_000)  # one update and its uploads
+    setup = Setup.build(spec)
+    host = ClientHost(setup)
+    chunk = plan_round(spec, 1, 1).chunks[0]
+    vector = FlatVector(setup.build_model().parts(("front", "auxiliary"))).numpy()
+    progress, _, updates, _ = host.advance(chunk, vector, (), None, 0, None)
+    assert progress.waiting is Waiting.ROOM
+    assert updates is None or len(updates.clients) < len(chunk.clients)
+    assert run(spec).trajectory_digest == whole

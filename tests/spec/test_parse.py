@@ -148,3 +148,16 @@ def test_every_field_is_described() -> None:
         f"{one['title']}.{name}" for one in objects for name, field in one["properties"].items() if not field.get("description")
     ]
     assert undescribed == []
+
+
+@pytest.mark.parametrize("text", ["name: 2024-13-45", "rounds: " + "9" * 5000, "[" * 3000], ids=["date", "digits", "nesting"])
+def test_what_yaml_cannot_make_sense_of_is_an_error_of_the_spec(text: str) -> None:
+    with pytest.raises(SpecError, match="not valid YAML"):
+        parse_yaml(text)
+
+
+def test_an_error_does_not_send_a_huge_input_back() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({**BASE, "name": ["x" * 100_000], **{f"unknown{number}": 1 for number in range(10_000)}})
+    assert len(str(caught.value)) < 50_000
+    assert "more" in str(caught.value)

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from heron_ray.federation import Attack, make_attack
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, Upload, make_method
 from heron_ray.methods.method import ClientRound
+from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.messages import ClientState, Progress, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
@@ -20,10 +22,15 @@ from heron_ray.vectors import FlatVector, Float32Array
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Run:
-    """A client's generator on its way. `saved` holds its vector while another client uses the buffers."""
+    """A client's generator on its way. `saved` holds its vector while another client uses the buffers.
+
+    `attack` is what it does in this round; None where it is honest.
+    """
 
     number: int
+    round: int
     generator: ClientRound
+    attack: Attack | None
     waiting: Waiting | None = None
     barriers: int = 0
     saved: Tensor | None = None
@@ -66,6 +73,11 @@ class _Outbox:
         self.bytes += z.nbytes + y.nbytes
         self.traffic.add_upload(z, y)
 
+    def take_update(self, number: int, update: Float32Array, state: ClientState) -> None:
+        """Keep a finished client's update."""
+        self.updates.append((number, update, state))
+        self.bytes += update.nbytes + sum(vector.nbytes for vector in state.values())
+
     def take_scalars(self, exchange: Exchange) -> None:
         """Copy the scalars out."""
         self.scalars.append(np.array(exchange.scalars.cpu().numpy()))
@@ -83,6 +95,7 @@ class ClientHost:
         """Build the model and the method."""
         self._setup = setup
         self._method = make_method(setup.spec.method)
+        self._attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
         self._chunks: dict[int, list[_Run]] = {}
@@ -127,21 +140,26 @@ class ClientHost:
         initial = torch.tensor(broadcast)
         runs = []
         for position, number in enumerate(chunk.clients):
-            client = self._client(chunk.round, number, kept_states[position] if kept_states else {})
-            run = _Run(number=number, generator=self._method.client_round(client), saved=initial)
+            attack = self._attack if number in chunk.attackers else None
+            client = self._client(chunk.round, number, kept_states[position] if kept_states else {}, attack)
+            begun = self._method.client_round(client)
+            run = _Run(number=number, round=chunk.round, generator=begun, attack=attack, saved=initial)
             runs.append(run)
             if self._method.synchronised:
                 outbox.traffic.add_model("down", self._vector.part_sizes)
         return runs
 
-    def _client(self, round: int, number: int, kept_state: ClientState) -> Client:
+    def _client(self, round: int, number: int, kept_state: ClientState, attack: Attack | None) -> Client:
         spec, train = self._setup.spec, self._setup.dataset.train
         batches = Batches(self._setup.shards[number], spec.clients.batch_size, seed=spec.seed, round=round, client=number)
 
         def batch(step: int) -> tuple[Tensor, Tensor]:
             indices = torch.from_numpy(batches.indices(step))
             device = self._vector.data.device
-            return train.x.index_select(0, indices).to(device), train.y.index_select(0, indices).to(device)
+            y = train.y.index_select(0, indices)
+            if attack is not None:
+                y = attack.on_labels(y, classes=self._setup.dataset.classes)
+            return train.x.index_select(0, indices).to(device), y.to(device)
 
         return Client(
             number=number,
@@ -161,6 +179,8 @@ class ClientHost:
             self._drive(run, answers.take(run, outbox.traffic), broadcast, outbox)
             if run.waiting in (Waiting.ROOM, Waiting.REPLY):
                 return run.waiting
+            if outbox.bytes >= CHUNK_BYTES and run is not runs[-1]:
+                return Waiting.ROOM
         return Waiting.COHORT if any(run.waiting is Waiting.COHORT for run in runs) else Waiting.NOTHING
 
     def _drive(self, run: _Run, answer: Float32Array | None, broadcast: Float32Array, outbox: _Outbox) -> None:
@@ -206,7 +226,15 @@ class ClientHost:
         if self._method.synchronised:
             outbox.traffic.add_model("up", self._vector.part_sizes)
             state = {name: tensor.cpu().numpy() for name, tensor in update.state.items()} if self._method.keeps_state else {}
-            outbox.updates.append((run.number, self._vector.numpy() - broadcast, state))
+            outbox.take_update(run.number, self._update(run, broadcast), state)
+
+    def _update(self, run: _Run, broadcast: Float32Array) -> Float32Array:
+        """What a client that has ended its round uploads [P]: its vector minus the broadcast one, if it is honest."""
+        update = self._vector.numpy() - broadcast
+        if run.attack is None:
+            return update
+        draw = generator(derive(self._setup.spec.seed, Purpose.ATTACK, run.round, run.number))
+        return run.attack.on_update(update, draw)
 
     def _pack_updates(self, outbox: _Outbox) -> Updates | None:
         if not outbox.updates:

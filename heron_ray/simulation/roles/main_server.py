@@ -55,13 +55,11 @@ class MainServer:
             self._losses.append(loss)
         return None if reply is None else reply.cpu().numpy()
 
-    def finish_round(self) -> float | None:
-        """Mean loss over the round's uploads, before each step; None if there were none."""
-        if not self._losses:
-            return None
-        mean = torch.stack(self._losses).double().mean().item()
-        self._losses.clear()
-        return mean
+    def finish_round(self) -> tuple[float | None, bool]:
+        """Mean loss over the round's uploads, before each step (None if there were none); whether the back model is finite."""
+        losses, self._losses = self._losses, []
+        mean = torch.stack(losses).double().mean().item() if losses else None
+        return mean, bool(torch.isfinite(self._server.vector.data).all())
 
     def evaluate(self, client_vector: Float32Array) -> dict[str, float]:
         """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name."""

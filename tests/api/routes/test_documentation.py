@@ -49,12 +49,14 @@ def test_every_command_works_when_pasted_in_order(serve, sqlite_store):
     page = httpx.get(f"{serve(sqlite_store)}/docs", trust_env=False).text
     pasted = commands(page)
     # Nothing runs experiments here, so the stream is followed after the cancel that ends it.
-    pasted.sort(key=lambda command: "text/event-stream" in command)
+    pasted.sort(key=lambda command: ("-X DELETE" in command, "text/event-stream" in command))
     script = "\n".join(f"{command} || exit 1; echo" for command in pasted)
     done = subprocess.run(
         ["bash", "-c", f"export no_proxy=127.0.0.1; {script}"], capture_output=True, text=True, timeout=60, check=True
     )
     assert "urn:heron-ray:problem" not in done.stdout
+    # The retry is left of what was submitted, cancelled, retried and deleted.
     (experiment,) = sqlite_store.list(limit=9)
-    assert experiment.state == "CANCELLED"
+    assert experiment.state == "QUEUED"
+    assert experiment.retried_from
     assert "event: state" in done.stdout

@@ -108,13 +108,85 @@ def test_cancelling_answers_with_the_new_state_and_a_second_time_is_a_conflict(a
     assert id in again.json()["detail"]
 
 
+def test_a_submission_sent_again_under_its_key_finds_the_experiment(api):
+    body, key = {"spec": example_spec(), "tags": ["a"]}, {"Idempotency-Key": "night-1"}
+    first = api.post("/v1/experiments", json=body, headers=key)
+    again = api.post("/v1/experiments", json=body, headers=key)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert again.headers["location"] == first.headers["location"]
+    assert len(api.get("/v1/experiments").json()["experiments"]) == 1
+
+
+def test_another_submission_under_a_used_key_is_a_conflict(api):
+    key = {"Idempotency-Key": "night-1"}
+    first = api.post("/v1/experiments", json={"spec": example_spec()}, headers=key).json()
+    other = api.post("/v1/experiments", json={"spec": example_spec(), "tags": ["x"]}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert first["id"] in other.json()["detail"]
+
+
+def test_a_refused_submission_leaves_its_key_free(api):
+    key = {"Idempotency-Key": "night-1"}
+    assert api.post("/v1/experiments", json={"spec": {}}, headers=key).status_code == 422
+    assert api.post("/v1/experiments", json={"spec": example_spec()}, headers=key).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "two words", "x" * 201, "caf\xe9".encode("latin-1")])
+def test_a_key_that_cannot_be_one_is_refused_by_name(api, key):
+    refused = api.post("/v1/experiments", json={"spec": example_spec()}, headers={"Idempotency-Key": key})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert [issue["path"] for issue in refused.json()["issues"]] == ["Idempotency-Key"]
+    assert api.get("/v1/experiments").json()["experiments"] == []
+
+
+def test_an_ended_experiment_is_retried_as_a_new_one(api):
+    first = submit(api, tags=["night"])
+    assert api.post(f"/v1/experiments/{first}/retry").json()["code"] == "conflict"
+    api.post(f"/v1/experiments/{first}/cancel")
+    answer = api.post(f"/v1/experiments/{first}/retry")
+    assert (answer.status_code, set(answer.json()), answer.json()["state"]) == (201, {"id", "state", "spec_hash"}, "QUEUED")
+    shown = api.get(answer.headers["location"]).json()
+    assert (shown["id"], shown["retried_from"], shown["tags"]) == (answer.json()["id"], first, ["night"])
+    assert shown["id"] != first
+
+
+def test_a_retry_sent_again_under_its_key_is_made_once(api):
+    first, key = submit(api), {"Idempotency-Key": "again"}
+    api.post(f"/v1/experiments/{first}/cancel")
+    answers = [api.post(f"/v1/experiments/{first}/retry", headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+
+
+def test_an_ended_experiment_can_be_deleted_and_no_other(api, sqlite_store):
+    id = submit(api)
+    refused = api.delete(f"/v1/experiments/{id}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    api.post(f"/v1/experiments/{id}/cancel")
+    deleted = api.delete(f"/v1/experiments/{id}")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    for gone in (api.get(f"/v1/experiments/{id}"), api.delete(f"/v1/experiments/{id}")):
+        assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
+
+
+def test_pages_go_on_after_the_last_of_a_page_was_deleted(api):
+    ids = [submit(api) for _ in range(4)]
+    first = api.get("/v1/experiments", params={"limit": 2}).json()
+    api.post(f"/v1/experiments/{ids[2]}/cancel")
+    api.delete(f"/v1/experiments/{ids[2]}")
+    second = api.get("/v1/experiments", params={"limit": 2, "before": first["next"]}).json()
+    assert [found["id"] for found in second["experiments"]] == [ids[1], ids[0]]
+
+
 def test_the_openapi_document_is_plain_json_and_names_every_route(api):
     document = json.loads(api.get("/openapi.json").text)
-    assert set(document["paths"]) == {
-        "/healthz",
+    about_experiments = {path for path in document["paths"] if path.startswith("/v1/experiments") and "figures" not in path}
+    assert about_experiments == {
         "/v1/experiments",
         "/v1/experiments/{id}",
         "/v1/experiments/{id}/series",
         "/v1/experiments/{id}/events",
         "/v1/experiments/{id}/cancel",
+        "/v1/experiments/{id}/retry",
     }

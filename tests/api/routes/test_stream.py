@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass
@@ -142,16 +143,20 @@ def test_a_client_that_goes_away_ends_its_stream_in_the_server(client, serve, sq
     looks = []
 
     class CountingStore(type(sqlite_store)):
-        def events(self, id, *, after, limit):
-            looks.append(after)
-            return super().events(id, after=after, limit=limit)
+        def position(self, id):
+            looks.append(id)
+            return super().position(id)
 
     store = CountingStore(sqlite_store._engine)
     base_url = serve(store)
     experiment, _ = start_run(store)
     with client.stream("GET", f"{base_url}/v1/experiments/{experiment.id}/events", headers=STREAM) as response:
-        list(itertools.islice(read_events(response), 3))
-    deadline = time.monotonic() + 30
+        told = read_events(response)
+        list(itertools.islice(told, 3))
+        deadline = time.monotonic() + 30
+        # One look is the request's own, the others are the poller's.
+        while len(looks) < 3:
+            assert time.monotonic() < deadline
     quiet = threading.Event()
     while time.monotonic() < deadline:
         before = len(looks)
@@ -159,3 +164,23 @@ def test_a_client_that_goes_away_ends_its_stream_in_the_server(client, serve, sq
         if len(looks) == before:
             return
     pytest.fail("the stream still looks for events after its client left")
+
+
+def test_a_stream_that_starts_beyond_the_last_event_ends_with_the_experiment(client, run, sqlite_store):
+    url, _, attempt = run
+    with client.stream("GET", f"{url}?after=999", headers=STREAM) as response:
+        finish(sqlite_store, attempt)
+        assert list(read_events(response)) == []
+
+
+def test_a_stream_whose_database_breaks_ends_and_the_next_one_is_told(client, run, tmp_path):
+    url, *_ = run
+    with client.stream("GET", url, headers=STREAM) as response:
+        told = read_events(response)
+        list(itertools.islice(told, 3))
+        connection = sqlite3.connect(tmp_path / "heron.db")
+        connection.execute("ALTER TABLE experiment RENAME TO elsewhere")
+        connection.close()
+        assert list(told) == []
+    again = client.get(url, headers={**STREAM, "Last-Event-ID": "3"})
+    assert (again.status_code, again.json()["code"]) == (503, "database_error")

@@ -4,16 +4,28 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from api.store import Store
+from api.store import Store, migrate
 from api.store.engine import open_engine, writer
 from api.store.tables import Base
 from heron_ray.errors import DatabaseError
+
+FIRST_SCHEMA = (
+    "INSERT INTO experiment (number, id, name, spec, spec_hash, trajectory_hash, state, round, rounds, created_at,"
+    " updated_at, attempts, events) VALUES (7, 'first', 'old', '{}', 's', 't', 'SUCCEEDED', 20, 20,"
+    " CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 1, 0)",
+    "INSERT INTO experiment_tag (experiment, tag, position) VALUES (7, 'night', 0)",
+    "INSERT INTO attempt (id, experiment, number, token, owner, lease_expires_at, node, started_at, ended_at, exit_reason)"
+    " VALUES (41, 7, 1, 1, 'me', CURRENT_TIMESTAMP, 'node-a', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 'succeeded')",
+)
 
 
 def test_the_migrations_create_what_the_tables_say(store, database_url):
@@ -28,6 +40,23 @@ def test_opening_again_keeps_everything(store, database_url, make_spec):
     again = Store.open(database_url)
     assert again.get(id) == store.get(id)
     again.close()
+
+
+def test_a_database_of_the_first_schema_is_upgraded_with_all_that_it_holds(database_url):
+    engine, config = open_engine(database_url), Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with writer(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in FIRST_SCHEMA:
+            connection.execute(text(statement))
+    engine.dispose()
+    store = Store.open(database_url)
+    (experiment,) = store.list(limit=9, tag="night")
+    (attempt,) = store.attempts("first")
+    store.close()
+    assert (experiment.id, experiment.state, experiment.rounds) == ("first", "SUCCEEDED", 20)
+    assert (attempt.id, attempt.node, attempt.exit_reason) == (41, "node-a", "succeeded")
 
 
 def test_four_openers_of_a_new_database_do_not_stumble_over_one_another(database_url):

@@ -6,14 +6,24 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from api.domain.states import State
 from api.store import Store
+from api.store.engine import open_engine
 from heron_ray.errors import ConflictError, NotFoundError, StaleAttemptError
 
 
 def round_finished(round, **metrics):
     return {"kind": "round_finished", "key": f"round_finished:{round}", "round": round, "rounds": 20, "metrics": metrics}
+
+
+def in_threads(calls):
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def states_told(store, id):
@@ -45,7 +55,7 @@ class TestSubmitting:
         assert (event.id, event.kind) == (1, "state")
         assert event.data == {"state": "QUEUED", "reason": None, "message": None}
 
-    @pytest.mark.parametrize("question", ["get", "attempts", "series", "request_cancel"])
+    @pytest.mark.parametrize("question", ["get", "attempts", "series", "request_cancel", "position", "retry", "delete"])
     def test_an_unknown_id_is_not_found_by_name(self, store, question):
         with pytest.raises(NotFoundError, match="'nonesuch'"):
             getattr(store, question)("nonesuch")
@@ -73,6 +83,142 @@ class TestListing:
     def test_a_page_after_an_unknown_experiment_is_not_found(self, store):
         with pytest.raises(NotFoundError):
             store.list(limit=1, before="nonesuch")
+
+    def test_several_states_are_merged_by_age_and_named_twice_count_once(self, store, make_spec):
+        ids = [store.submit(make_spec()).id for _ in range(6)]
+        for id in ids[::2]:
+            store.request_cancel(id)
+        both = [State.CANCELLED, State.QUEUED, State.CANCELLED]
+        assert [record.id for record in store.list(limit=9, states=both)] == ids[::-1]
+        assert [record.id for record in store.list(limit=2, states=both, before=ids[4])] == [ids[3], ids[2]]
+
+    def test_a_number_is_a_cursor_that_outlives_its_experiment(self, store, make_spec):
+        ids = [store.submit(make_spec()).id for _ in range(4)]
+        cursor = str(store.get(ids[2]).number)
+        store.request_cancel(ids[2])
+        store.delete(ids[2])
+        assert [record.id for record in store.list(limit=9, before=cursor)] == [ids[1], ids[0]]
+
+    def test_experiments_are_counted_by_state(self, store, make_spec):
+        store.request_cancel(store.submit(make_spec()).id)
+        store.submit(make_spec())
+        assert {state: count for state, count in store.count().items() if count} == {State.CANCELLED: 1, State.QUEUED: 1}
+
+
+class TestSubmittingOnce:
+    def test_the_same_submission_under_a_key_is_one_experiment(self, store, make_spec):
+        first, is_new = store.submit_once(make_spec(), ["a", "a", "b"], key="night-1")
+        again, is_new_again = store.submit_once(make_spec(), ["a", "b"], key="night-1")
+        assert (is_new, is_new_again, again) == (True, False, first)
+        assert [record.id for record in store.list(limit=9)] == [first.id]
+        assert states_told(store, first.id) == ["QUEUED"]
+
+    def test_it_is_found_as_it_stands_now(self, store, make_spec):
+        first, _ = store.submit_once(make_spec(), key="night-1")
+        store.request_cancel(first.id)
+        assert store.submit_once(make_spec(), key="night-1")[0].state is State.CANCELLED
+
+    @pytest.mark.parametrize(("fields", "tags"), [({"seed": 7}, []), ({"name": "other"}, []), ({}, ["a"])])
+    def test_another_submission_under_the_key_is_a_conflict_that_names_both(self, store, make_spec, fields, tags):
+        first, _ = store.submit_once(make_spec(), key="night-1")
+        with pytest.raises(ConflictError, match=rf"'night-1'.*{first.id}"):
+            store.submit_once(make_spec(**fields), tags, key="night-1")
+        assert [record.id for record in store.list(limit=9)] == [first.id]
+
+    def test_submissions_without_a_key_never_meet(self, store, make_spec):
+        assert store.submit(make_spec()).id != store.submit(make_spec()).id
+
+    def test_eight_threads_with_one_key_make_one_experiment(self, store, make_spec):
+        spec, barrier, found = make_spec(), threading.Barrier(8), []
+
+        def submit():
+            barrier.wait()
+            found.append(store.submit_once(spec, ["x"], key="race"))
+
+        in_threads([submit] * 8)
+        assert len({record.id for record, _ in found}) == 1
+        assert sorted(is_new for _, is_new in found) == [False] * 7 + [True]
+        assert len(store.list(limit=9)) == 1
+
+    def test_of_two_racing_submissions_under_one_key_one_is_a_conflict(self, store, make_spec):
+        for turn in range(5):
+            barrier, outcomes = threading.Barrier(2), []
+
+            def submit(seed, turn=turn, barrier=barrier, outcomes=outcomes):
+                spec = make_spec(seed=seed)
+                barrier.wait()
+                try:
+                    outcomes.append(store.submit_once(spec, key=f"race-{turn}")[1])
+                except ConflictError:
+                    outcomes.append("conflict")
+
+            in_threads([lambda s=submit: s(1), lambda s=submit: s(2)])
+            assert sorted(map(str, outcomes)) == ["True", "conflict"]
+
+
+class TestRetrying:
+    def test_an_ended_experiment_is_submitted_again_with_its_spec_and_tags(self, store, make_spec):
+        first = store.submit(make_spec(), ["b", "a"])
+        store.request_cancel(first.id)
+        second, is_new = store.retry(first.id)
+        assert is_new
+        assert second.id != first.id
+        assert (second.state, second.attempts, second.retried_from) == (State.QUEUED, 0, first.id)
+        assert (second.spec, second.spec_hash, second.tags) == (first.spec, first.spec_hash, ("b", "a"))
+        assert store.get(first.id).state is State.CANCELLED
+
+    def test_one_that_has_not_ended_is_not_retried(self, store, start_run):
+        experiment, _ = start_run(store)
+        with pytest.raises(ConflictError, match="RUNNING"):
+            store.retry(experiment.id)
+        assert len(store.list(limit=9)) == 1
+
+    def test_a_retry_under_a_key_is_made_once_and_is_no_submission(self, store, make_spec):
+        first = store.submit(make_spec())
+        store.request_cancel(first.id)
+        second, _ = store.retry(first.id, key="again")
+        assert store.retry(first.id, key="again") == (second, False)
+        with pytest.raises(ConflictError, match="again"):
+            store.submit_once(make_spec(), key="again")
+
+
+class TestDeleting:
+    def test_nothing_of_an_ended_experiment_is_left(self, store, database_url, start_run):
+        experiment, attempt = start_run(store)
+        store.record(attempt.id, attempt.token, events=[round_finished(1, loss=1.0)])
+        store.finish(attempt.id, attempt.token, state=State.SUCCEEDED, reason=None, message=None, result={})
+        store.delete(experiment.id)
+        with pytest.raises(NotFoundError):
+            store.get(experiment.id)
+        engine = open_engine(database_url)
+        with engine.connect() as connection:
+            for table in ("experiment", "experiment_tag", "attempt", "event", "point"):
+                assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
+        engine.dispose()
+
+    def test_one_that_has_not_ended_is_kept(self, store, make_spec, start_run):
+        queued, running = store.submit(make_spec()).id, None
+        store.claim(owner="me", lease_s=60)
+        running = start_run(store)[0].id
+        for id in (queued, running):
+            with pytest.raises(ConflictError, match="cancel it first"):
+                store.delete(id)
+            store.get(id)
+
+    def test_its_key_is_free_again(self, store, make_spec):
+        first, _ = store.submit_once(make_spec(), key="k")
+        store.request_cancel(first.id)
+        store.delete(first.id)
+        assert store.submit_once(make_spec(seed=9), key="k")[1]
+
+    def test_a_driver_of_a_deleted_attempt_never_passes_for_that_of_a_new_one(self, store, start_run):
+        experiment, attempt = start_run(store)
+        store.finish(attempt.id, attempt.token, state=State.SUCCEEDED, reason=None, message=None, result={})
+        store.delete(experiment.id)
+        _, next_attempt = start_run(store)
+        assert next_attempt.id > attempt.id
+        with pytest.raises(StaleAttemptError):
+            store.record(attempt.id, attempt.token, events=[round_finished(1, loss=1.0)])
 
 
 class TestClaiming:

@@ -1,0 +1,73 @@
+"""`Desk`: where Ray Tune's proxies and the dispatcher meet. No Ray here.
+
+Proxies ask for trials and wait for news of them; the dispatcher learns what is asked for and brings the news. What it learns
+is always the whole of it, and news may be brought twice, so that a call that was lost is simply made again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tune_spaces.news import TrialNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What Tune wants: the trials it has begun, and those of them that it wants no more of."""
+
+    begun: tuple[int, ...]
+    unwanted: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Trial:
+    scores: dict[int, float] = field(default_factory=dict)
+    ended: bool = False
+
+
+class Desk:
+    """Thread safe."""
+
+    def __init__(self) -> None:
+        """Nothing is asked for."""
+        self._changed = threading.Condition()
+        self._begun: dict[int, _Trial] = {}
+        self._unwanted: set[int] = set()
+
+    def submit(self, number: int) -> None:
+        """A proxy begins a trial, or begins it again."""
+        with self._changed:
+            self._begun.setdefault(number, _Trial())
+            self._changed.notify_all()
+
+    def stop(self, number: int) -> None:
+        """A proxy wants no more of a trial; if it still runs, it should end."""
+        with self._changed:
+            self._unwanted.add(number)
+
+    def events(self, number: int, *, after: int, wait_s: float) -> TrialNews:
+        """What happened to a trial after round `after`, as soon as something has."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._news(number, after) != TrialNews(scores=(), ended=False), timeout=wait_s)
+            return self._news(number, after)
+
+    def requests(self) -> Requests:
+        """Everything asked for so far."""
+        with self._changed:
+            return Requests(begun=tuple(self._begun), unwanted=tuple(sorted(self._unwanted)))
+
+    def bring(self, news: Mapping[int, TrialNews]) -> None:
+        """News of trials, by number."""
+        with self._changed:
+            for number, what in news.items():
+                trial = self._begun.setdefault(number, _Trial())
+                trial.scores |= dict(what.scores)
+                trial.ended |= what.ended
+            self._changed.notify_all()
+
+    def _news(self, number: int, after: int) -> TrialNews:
+        trial = self._begun.get(number, _Trial())
+        later = tuple((round, score) for round, score in sorted(trial.scores.items()) if round > after)
+        return TrialNews(scores=later, ended=trial.ended)

@@ -1,0 +1,47 @@
+"""Routes of figures: Plotly figures as plain JSON, laid out by `heron_ray.figures`; the pages draw these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.domain.sweeps import best_trial
+from api.routes.experiments import StoreParameter
+from api.routes.problems import refusals
+from heron_ray.figures import Curve, Trial, experiment_figures, parallel_coordinates, themes
+
+router = APIRouter(prefix="/v1", tags=["figures"])
+
+
+class Figures(BaseModel):
+    """Figures, and the templates that fit them to light and dark ground."""
+
+    figures: dict[str, dict[str, Any]] = Field(description="Plotly figures by name: `data` and `layout`.")
+    themes: dict[str, dict[str, Any]] = Field(description="Plotly templates, `light` and `dark`; put one at `layout.template`.")
+
+
+@router.get("/experiments/{id}/figures", responses=refusals(404, 422))
+def experiment(id: str, store: StoreParameter) -> Figures:
+    """Draw an experiment so far: accuracy, losses and bytes; long curves are thinned and keep their peaks."""
+    series = {name: Curve(rounds=curve["rounds"], values=curve["values"]) for name, curve in store.series(id).items()}
+    return Figures(figures=experiment_figures(series), themes=themes())
+
+
+@router.get("/sweeps/{id}/figures", responses=refusals(404, 422))
+def sweep(id: str, store: StoreParameter) -> Figures:
+    """Draw a sweep so far: its measured trials as parallel coordinates."""
+    trials = store.sweeps.trials(id)
+    best = best_trial(trials)
+    drawn = [
+        Trial(
+            number=trial.number,
+            overrides=trial.overrides,
+            validation_accuracy=trial.validation_accuracy,
+            test_accuracy=trial.test_accuracy,
+        )
+        for trial in trials
+    ]
+    figure = parallel_coordinates(drawn, best=best.number if best else None)
+    return Figures(figures={"parallel_coordinates": figure}, themes=themes())

@@ -1,0 +1,81 @@
+"""Queueing an experiment: the one place that makes its row. Callers hold the transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.domain.states import State
+from api.store.engine import now
+from api.store.history import append_state_event
+from api.store.tables import ExperimentRow, TagRow
+from heron_ray.errors import ConflictError
+from heron_ray.spec import ExperimentSpec
+
+
+def queue_experiment(
+    session: Session,
+    spec: ExperimentSpec,
+    tags: Sequence[str],
+    *,
+    retried_from: str | None = None,
+    idempotency_key: str | None = None,
+) -> ExperimentRow:
+    """A new QUEUED experiment and the event that says so."""
+    at = now(session)
+    row = ExperimentRow(
+        id=secrets.token_hex(8),
+        name=spec.name,
+        spec=spec.canonical(),
+        spec_hash=spec.spec_hash(),
+        trajectory_hash=spec.trajectory_hash(),
+        state=State.QUEUED,
+        round=0,
+        rounds=spec.rounds,
+        created_at=at,
+        updated_at=at,
+        attempts=0,
+        events=0,
+        retried_from=retried_from,
+        idempotency_key=idempotency_key,
+        tags=[TagRow(tag=tag, position=position) for position, tag in enumerate(dict.fromkeys(tags))],
+    )
+    session.add(row)
+    session.flush()
+    append_state_event(session, row, at)
+    return row
+
+
+def queue_once(
+    session: Session, spec: ExperimentSpec, tags: Sequence[str], *, key: str, retried_from: str | None = None
+) -> tuple[ExperimentRow, bool]:
+    """The experiment submitted under `key`, and whether it is new.
+
+    Raises:
+        ConflictError: The key belongs to a submission with another spec, other tags or of another kind.
+    """
+    earlier = _under(session, key)
+    if earlier is None:
+        try:
+            with session.begin_nested():
+                return queue_experiment(session, spec, tags, retried_from=retried_from, idempotency_key=key), True
+        except IntegrityError:
+            # Another process submitted under the key since we looked. The unique index decided, and its row is committed.
+            earlier = _under(session, key)
+            if earlier is None:
+                raise
+    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from)
+    if asked != (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from):
+        raise ConflictError(
+            f"the idempotency key {key!r} was used for another submission: experiment {earlier.id}",
+            hint="use a new key for a new submission",
+        )
+    return earlier, False
+
+
+def _under(session: Session, key: str) -> ExperimentRow | None:
+    return session.scalar(select(ExperimentRow).where(ExperimentRow.idempotency_key == key))

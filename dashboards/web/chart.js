@@ -1,0 +1,66 @@
+// A Plotly figure on the page: laid out by the service, drawn here, in the theme's colours, with points appended as they come.
+
+let library = null;
+
+function plotly() {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "/assets/plotly.min.js";
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => reject(new Error("plotly.min.js could not be loaded")));
+    document.head.append(script);
+  });
+  return library;
+}
+
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
+
+export class Chart {
+  #figure = null;
+  #themes = null;
+  #element;
+
+  constructor(element) {
+    this.#element = element;
+    document.addEventListener("themechange", () => this.#figure && this.#react());
+  }
+
+  get traces() {
+    return this.#figure?.data ?? [];
+  }
+
+  // `emptyText` stands in the figure's place while there is nothing to draw.
+  async draw(figure, themes, emptyText) {
+    this.#element.dataset.empty = figure.data.length === 0 ? emptyText : "";
+    this.#figure = figure;
+    this.#themes = themes;
+    await this.#react();
+  }
+
+  // Adds each round's metrics to the lines that draw them; a line skips rounds it already has.
+  async append(rounds) {
+    const changed = new Map();
+    for (const { round, metrics } of rounds) {
+      this.traces.forEach((trace, index) => {
+        const value = metrics[trace.meta.series];
+        if (value === undefined || round <= (trace.x.at(-1) ?? 0)) return;
+        trace.x.push(round);
+        trace.y.push(trace.meta.total ? (trace.y.at(-1) ?? 0) + value : value);
+        changed.set(index, true);
+      });
+    }
+    if (changed.size > 0) await this.#react();
+  }
+
+  async #react() {
+    const template = this.#themes[document.documentElement.dataset.theme];
+    const { data } = this.#figure;
+    const layout = { ...this.#figure.layout, template, uirevision: "kept", datarevision: performance.now() };
+    try {
+      await (await plotly()).react(this.#element, data, layout, CONFIG);
+    } catch (error) {
+      this.#element.dataset.empty = "This figure could not be drawn.";
+      console.error(error);
+    }
+  }
+}

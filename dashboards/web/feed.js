@@ -1,0 +1,70 @@
+// An experiment's events, live, over one EventSource. A tab out of sight closes it: browsers allow six connections per host,
+// and a forgotten tab shall not use one up. Back in sight it goes on after the last event it has seen.
+import { connected } from "/assets/http.js";
+
+const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "finished"];
+const ENDS = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
+const BATCH_MS = 100;
+const RETRY_MS = 3000;
+
+export class Feed {
+  #url;
+  #take;
+  #source = null;
+  #last = 0;
+  #waiting = [];
+  #busy = false;
+  #over = false;
+
+  // `take(events)` gets [{id, kind, data}], in order, in batches; it may be async, and is never called twice at once.
+  constructor(url, take) {
+    this.#url = url;
+    this.#take = take;
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
+    if (!document.hidden) this.#open();
+  }
+
+  #open() {
+    if (this.#source || this.#over) return;
+    const source = new EventSource(`${this.#url}?after=${this.#last}`);
+    this.#source = source;
+    source.addEventListener("open", () => connected(true));
+    source.addEventListener("error", () => this.#failed(source));
+    for (const kind of KINDS) source.addEventListener(kind, (message) => this.#received(kind, message));
+  }
+
+  #close() {
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #failed(source) {
+    if (source !== this.#source) return;
+    connected(false);
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    this.#close();
+    setTimeout(() => document.hidden || this.#open(), RETRY_MS);
+  }
+
+  #received(kind, message) {
+    const id = Number(message.lastEventId);
+    if (id <= this.#last) return;
+    this.#last = id;
+    const data = JSON.parse(message.data);
+    this.#waiting.push({ id, kind, data });
+    if (kind === "state" && ENDS.has(data.state)) {
+      this.#over = true;
+      this.#close();
+    }
+    if (!this.#busy) this.#drain();
+  }
+
+  async #drain() {
+    this.#busy = true;
+    while (this.#waiting.length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
+      await this.#take(this.#waiting.splice(0));
+    }
+    this.#busy = false;
+  }
+}

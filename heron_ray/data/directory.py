@@ -1,0 +1,70 @@
+"""The folder that HERON_DATA_DIR names: the only place that data sets are read from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from heron_ray.errors import DataError
+
+VARIABLE = "HERON_DATA_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """A folder of data sets. A spec may come from a stranger, so nothing outside of it is ever opened.
+
+    Args:
+        root: The folder, with links resolved.
+    """
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> DataDirectory:
+        """The folder that HERON_DATA_DIR names. Raises DataError where it names none."""
+        value = os.environ.get(VARIABLE, "")
+        if not value:
+            raise DataError(
+                f"data.path is a folder below the one that {VARIABLE} names, but {VARIABLE} is not set",
+                hint=f"set {VARIABLE} to the folder of your data sets, for a service before it is started",
+            )
+        root = Path(value).expanduser().resolve()
+        if not root.is_dir():
+            raise DataError(f"{VARIABLE} names {value!r}, which is not a folder")
+        return cls(root)
+
+    def folder(self, relative: str) -> Path:
+        """The folder at a relative path. Raises DataError where there is none."""
+        path = self._confine(self.root / relative)
+        try:
+            if path.is_dir():
+                return path
+        except OSError as error:
+            raise DataError(f"the folder {relative!r} in {VARIABLE} cannot be opened: {error.strerror}") from error
+        raise DataError(f"there is no folder {relative!r} in {VARIABLE}={self.root}")
+
+    def files(self, folder: Path, pattern: str) -> list[Path]:
+        """The files in `folder` whose names match, in the order of their names. Raises DataError where there are none."""
+        try:
+            found = sorted(folder.glob(pattern))
+        except (ValueError, IndexError) as error:
+            raise DataError(f"{pattern!r} is not a pattern of file names", hint="such as train-*.parquet") from error
+        paths = [self._confine(path) for path in found if path.is_file()]
+        if not paths:
+            raise DataError(f"no file matches {pattern!r} in {self.name(folder)}")
+        return paths
+
+    def name(self, path: Path) -> str:
+        """How messages name a file: its path below the folder."""
+        return path.relative_to(self.root).as_posix()
+
+    def _confine(self, path: Path) -> Path:
+        resolved = path.resolve()
+        if not resolved.is_relative_to(self.root):
+            raise DataError(
+                f"{path.relative_to(self.root).as_posix()!r} leads out of {VARIABLE}",
+                hint="a link must end below the folder it starts from; move or copy the data there",
+            )
+        return resolved

@@ -1,0 +1,171 @@
+"""A browser, and a served API over a store that tests fill through its own methods: no Ray, no dispatcher."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from api.domain.records import AttemptRecord
+from api.domain.states import State
+from api.routes import create_app
+from api.routes.examples import example_spec
+from api.settings import Settings
+from api.store import Store
+from heron_ray.spec import parse_spec
+from heron_ray.spec.space import SweepSpec
+from tune_spaces import resolve_space
+
+CHROMIUM = Path("/usr/bin/chromium")
+# A busy machine takes its time; nothing waits this long that will come at all.
+PATIENCE_MS = 60_000
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def round_finished(round: int, rounds: int = 40) -> dict[str, Any]:
+    """What the engine says after a round."""
+    accuracy = 1 - math.exp(-round / 10)
+    metrics = {
+        "client_loss": 2 * math.exp(-round / 10),
+        "server_loss": 2 * math.exp(-round / 9),
+        "bytes_up": 1000.0,
+        "bytes_down": 500.0,
+        "test_accuracy": accuracy,
+        "auxiliary_test_accuracy": 0.8 * accuracy,
+    }
+    return {
+        "kind": "round_finished",
+        "key": f"round_finished:{round}",
+        "round": round,
+        "rounds": rounds,
+        "metrics": metrics,
+    }
+
+
+@dataclass(frozen=True)
+class Service:
+    """A served API and the store beneath it."""
+
+    url: str
+    store: Store
+
+    def queue(self, name: str, *tags: str) -> str:
+        """Submit an experiment."""
+        return self.store.submit(parse_spec({**example_spec(), "name": name, "rounds": 40}), tags).id
+
+    def start(self, name: str, *tags: str, rounds: int = 0) -> tuple[str, AttemptRecord]:
+        """Bring an experiment to RUNNING, with some rounds finished; nothing else may be queued."""
+        id = self.queue(name, *tags)
+        claimed = self.store.claim(owner="dispatcher-1", lease_s=600)
+        assert claimed is not None
+        assert claimed[0].id == id
+        attempt = claimed[1]
+        self.store.running(attempt.id, attempt.token, driver_pid=4711, node="node-a")
+        self.finish_rounds(attempt, *range(1, rounds + 1))
+        return id, attempt
+
+    def finish_rounds(self, attempt: AttemptRecord, *rounds: int) -> None:
+        """Record what the engine says after these rounds."""
+        self.store.record(attempt.id, attempt.token, events=[round_finished(round) for round in rounds])
+
+    def end(self, attempt: AttemptRecord, *, state: State = State.SUCCEEDED, **result: float) -> None:
+        """End a running experiment."""
+        message = None if state == State.SUCCEEDED else "it stopped being finite"
+        costs = {"client_macs_per_step": 12345}
+        self.store.finish(
+            attempt.id, attempt.token, state=state, reason=None, message=message, result={"costs": costs, **result}
+        )
+
+    def sweep(self, accuracies: dict[float, float]) -> str:
+        """A sweep over mu whose trials, one per mu, ended with these validation accuracies."""
+        sweep = SweepSpec(space=resolve_space("mu"), samples=len(accuracies))
+        id = self.store.sweeps.submit(example_spec(), sweep, name="digits").id
+        owned = self.store.sweeps.claim(owner="dispatcher-1", lease_s=600)
+        assert owned is not None
+        proposals = [{"method.zeroth_order.mu": mu} for mu in accuracies]
+        self.store.sweeps.running(id, owned.token, owner_pid=4712, proposals=proposals)
+        for number, accuracy in enumerate(accuracies.values(), start=1):
+            spec = parse_spec({**example_spec(), "name": f"trial {number}", "rounds": 40})
+            self.store.sweeps.submit_trial(id, owned.token, number, spec)
+            claimed = self.store.claim(owner="dispatcher-1", lease_s=600)
+            assert claimed is not None
+            attempt = claimed[1]
+            self.store.running(attempt.id, attempt.token, driver_pid=4711, node="node-a")
+            self.end(attempt, validation_accuracy=accuracy, test_accuracy=accuracy - 0.01)
+        return id
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service of its own for each test."""
+    store = Store.open(f"sqlite:///{tmp_path}/heron.db")
+    config = uvicorn.Config(
+        create_app(Settings(event_poll_s=0.05), store), port=0, ws="none", log_level="critical", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    for _ in itertools.takewhile(lambda _: not server.started and thread.is_alive(), itertools.count()):
+        thread.join(0.01)
+    yield Service(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", store)
+    server.should_exit = True
+    thread.join(30)
+    store.close()
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"the pages are tested in {CHROMIUM}, which is not installed (Debian: apt-get install chromium)")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Watched:
+    """A page, what its console complained of and what it asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """Opens pages in contexts of their own, and afterwards requires that no console complained and no request left the host."""
+    contexts: list[BrowserContext] = []
+    opened: list[Watched] = []
+
+    def open_one(url: str, **options: Any) -> Watched:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        watched = Watched(page)
+        opened.append(watched)
+        page.on("console", lambda message: watched.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        page.on("request", lambda request: watched.requests.append(request.url))
+        page.goto(url)
+        return watched
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    for watched in opened:
+        assert watched.complaints == []
+        away = [url for url in watched.requests if not url.startswith(("http://127.0.0.1:", "data:", "blob:http://127.0.0.1:"))]
+        assert away == []

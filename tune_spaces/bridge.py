@@ -1,0 +1,191 @@
+"""The bridge to Ray Tune, which proposes trials and decides which of them to stop early. Nothing is trained here.
+
+Tune's trainable is a proxy that takes next to no CPU: it has the trial's experiment submitted by a `TrialRunner`, relays its
+validation accuracy, and waits. Only this module of the room imports Ray; only the dispatcher imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from pydantic import JsonValue
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search.variant_generator import generate_variants
+
+from heron_ray.spec.space import Axis, ChoiceAxis, GridAxis, LogUniformAxis, Scheduler, SweepSpec, UniformAxis
+from tune_spaces.grid import distinct_values, grid_points, readable
+from tune_spaces.news import TrialNews
+
+OBJECTIVE = "validation_accuracy"
+ROUND = "round"
+# Asynchronous successive halving: the best third goes on at each rung, the first rung after a ninth of the rounds.
+REDUCTION = 3
+FIRST_RUNG = 9
+# A space of whole numbers may have few values left that were not drawn; looking for them must end.
+DRAWS_PER_TRIAL = 1000
+PROXY_FAILURES = 3
+# As good as none: Tune refuses a trial that asks for nothing at all.
+PROXY_CPU = 0.001
+
+Overrides = dict[str, JsonValue]
+
+
+class TrialRunner(Protocol):
+    """Runs trials for Tune's proxies. It crosses process boundaries, so it must be picklable."""
+
+    def submit(self, number: int, overrides: Overrides) -> None:
+        """Have a trial run; asking again for the same number changes nothing."""
+
+    def events(self, number: int, *, after: int) -> TrialNews:
+        """What happened to a trial after round `after`; may wait a while for something to happen."""
+
+    def stop(self, number: int) -> None:
+        """Tune wants no more of a trial."""
+
+
+class TrialProxy(tune.Trainable):  # type: ignore[misc]  # Ray is not followed by mypy
+    """One trial as Tune sees it. An instance serves one trial after another."""
+
+    def setup(self, config: dict[str, Any], runner: TrialRunner | None = None) -> None:
+        """Submit the trial's experiment."""
+        if runner is not None:
+            self._runner = runner
+        self._number: int = config["trial"]["number"]
+        self._round, self._score = 0, 0.0
+        self._waiting: list[tuple[int, float]] = []
+        self._ended = False
+        self._runner.submit(self._number, config["trial"]["overrides"])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Serve another trial."""
+        self.cleanup()
+        TrialProxy.setup(self, new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Wait for the next evaluation; a trial that ended without one counts as 0."""
+        while not self._waiting and not self._ended:
+            news = self._runner.events(self._number, after=self._round)
+            self._waiting, self._ended = list(news.scores), news.ended
+        if self._waiting:
+            self._round, self._score = self._waiting.pop(0)
+        return {ROUND: self._round, OBJECTIVE: self._score, "done": self._ended and not self._waiting}
+
+    def cleanup(self) -> None:
+        """Ask for the trial's end where it has not ended by itself."""
+        if not self._ended:
+            self._runner.stop(self._number)
+
+
+def propose(sweep: SweepSpec) -> list[Overrides]:
+    """The trials of a sweep, all distinct, in the order in which they begin; a function of the sweep alone.
+
+    Fewer than `samples` where the space has no more. Raises SpecError where a grid needs more samples.
+    """
+    axes = sweep.space.axes
+    if sweep.search == "grid":
+        return list(_draw({path: tune.grid_search(points) for path, points in grid_points(axes, sweep.samples).items()}, None))
+    generator = np.random.default_rng(sweep.seed)
+    most = 1.0
+    for axis in axes.values():
+        most *= distinct_values(axis)
+    wanted = int(min(sweep.samples, most))
+    found: dict[str, Overrides] = {}
+    domains = {path: _domain(axis) for path, axis in axes.items()}
+    for _ in range(DRAWS_PER_TRIAL * wanted):
+        for drawn in _draw(domains, generator):
+            trial = {path: _plain(axes[path], value) for path, value in drawn.items()}
+            found.setdefault(repr(trial), trial)
+            if len(found) == wanted:
+                return list(found.values())
+    return list(found.values())
+
+
+def run_trials(
+    trials: Mapping[int, Overrides],
+    runner: TrialRunner,
+    *,
+    scheduler: Scheduler,
+    rounds: int,
+    concurrency: int,
+    directory: str,
+) -> None:
+    """Let Tune take every trial to its end. Ray must be connected.
+
+    Args:
+        trials: Overrides by trial number.
+        runner: Where the proxies submit and listen.
+        scheduler: Who may stop a trial before its end.
+        rounds: Rounds of a trial that is not stopped.
+        concurrency: Trials that are submitted and not ended, at most.
+        directory: For Tune's own notes; nothing is read back from it.
+    """
+    # No files per trial, and never a second Ray.
+    os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "TUNE_DISABLE_AUTO_INIT": "1"}
+    numbered = [{"number": number, "overrides": overrides} for number, overrides in trials.items()]
+    proxy = tune.with_resources(tune.with_parameters(TrialProxy, runner=runner), {"cpu": PROXY_CPU})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tune.Tuner(
+            proxy,
+            param_space={"trial": tune.grid_search(numbered)},
+            tune_config=tune.TuneConfig(
+                metric=OBJECTIVE,
+                mode="max",
+                scheduler=_scheduler(scheduler, rounds),
+                max_concurrent_trials=concurrency,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=directory,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=PROXY_FAILURES),
+            ),
+        ).fit()
+
+
+def _scheduler(kind: Scheduler, rounds: int) -> TrialScheduler:
+    if kind == "none":
+        return FIFOScheduler()
+    return ASHAScheduler(
+        time_attr=ROUND,
+        max_t=rounds,
+        grace_period=max(1, rounds // FIRST_RUNG),
+        reduction_factor=REDUCTION,
+        stop_last_trials=False,
+    )
+
+
+def _domain(axis: Axis) -> Any:
+    """An axis in Tune's terms. Lists are drawn by index, because Tune would look for domains inside their values."""
+    if isinstance(axis, ChoiceAxis):
+        return tune.choice(range(len(axis.values)))
+    if isinstance(axis, GridAxis):
+        return tune.grid_search(list(range(len(axis.values))))
+    if isinstance(axis, UniformAxis):
+        return tune.uniform(axis.low, axis.high)
+    if isinstance(axis, LogUniformAxis):
+        return tune.loguniform(axis.low, axis.high)
+    return (tune.lograndint if axis.log else tune.randint)(axis.low, axis.high + 1)
+
+
+def _plain(axis: Axis, value: Any) -> JsonValue:
+    if isinstance(axis, ChoiceAxis | GridAxis):
+        return axis.values[int(value)]
+    if isinstance(axis, UniformAxis | LogUniformAxis):
+        return readable(float(value), axis.low, axis.high)
+    return int(value)
+
+
+def _draw(domains: Mapping[str, Any], generator: np.random.Generator | None) -> Iterator[dict[str, Any]]:
+    """One crossing of the grids among `domains`, the others drawn for each. Paths are numbered: Tune splits at dots."""
+    paths = list(domains)
+    numbered = {str(index): domains[path] for index, path in enumerate(paths)}
+    for _, drawn in generate_variants(numbered, random_state=generator):
+        yield {path: drawn[str(index)] for index, path in enumerate(paths)}

@@ -1,0 +1,64 @@
+"""Whether a space fits the schema and the experiment that a sweep varies, before anything is run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from heron_ray.errors import SpecError, SpecIssue
+from heron_ray.spec import ExperimentSpec, apply_overrides, parse_spec
+from heron_ray.spec.fields import sections_in
+from heron_ray.spec.section import Section
+from heron_ray.spec.space import SearchSpace, SweepSpec
+from tune_spaces.grid import grid_points
+
+
+def require_fit(sweep: SweepSpec, base: Mapping[str, Any]) -> ExperimentSpec:
+    """Try the ends of every axis on a spec in plain values, which need not be valid without the space.
+
+    Returns:
+        The spec at the first end of every axis.
+
+    Raises:
+        SpecError: A path leads nowhere, a value is refused there, or a grid has too few samples; one issue per fault.
+    """
+    space = sweep.space
+    known = list(dict.fromkeys(_paths("", ExperimentSpec)))
+    wrong = [_unknown(path, known) for path in (*space.given, *space.axes) if path not in known]
+    if wrong:
+        raise SpecError(wrong, hint="heron schema prints every field")
+    first = {path: axis.ends[0] for path, axis in space.axes.items()}
+    issues: dict[str, SpecIssue] = {}
+    for path, axis in space.axes.items():
+        for value in axis.ends:
+            try:
+                trial_spec(base, space, {**first, path: value})
+            except SpecError as error:
+                issues |= {str(issue): issue for issue in error.issues}
+    if issues:
+        raise SpecError(
+            list(issues.values()), hint=f"the spec does not fit the space {space.name!r} over {', '.join(space.axes)}"
+        )
+    if sweep.search == "grid":
+        grid_points(space.axes, sweep.samples)
+    return trial_spec(base, space, first)
+
+
+def trial_spec(base: Mapping[str, Any], space: SearchSpace, overrides: Mapping[str, Any]) -> ExperimentSpec:
+    """The experiment of one trial. Raises SpecError."""
+    changed, _ = apply_overrides(base, [*space.given.items(), *overrides.items()])
+    return parse_spec(changed)
+
+
+def _unknown(path: str, known: list[str]) -> SpecIssue:
+    near = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
+    return SpecIssue(path=f"space.{path}", message="no spec has this field", suggestion=near[0] if near else None)
+
+
+def _paths(prefix: str, section: type[Section]) -> Iterator[str]:
+    """Every dotted path that some valid spec has."""
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        for inner in sections_in(field.annotation):
+            yield from _paths(f"{prefix}{name}.", inner)
