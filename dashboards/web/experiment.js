@@ -18,10 +18,14 @@ export async function show(main, id) {
   main.replaceChildren(...page.parts);
   const refresh = async () => page.update(await request("GET", path));
   page.update(detail);
-  page.onAction(path, refresh);
+  const settle = async () => {
+    await feed.stop();
+    await drawn;
+  };
+  page.onAction(path, refresh, settle);
   const curves = new Curves(page.figures, `${path}/figures`, page.tiles);
   const drawn = curves.fetch();
-  new Feed(`${path}/events`, async (events) => {
+  const feed = new Feed(`${path}/events`, async (events) => {
     page.log.add(events);
     const rounds = events.filter((event) => event.kind === "round_finished").map((event) => event.data);
     const last = rounds.at(-1);
@@ -132,8 +136,8 @@ function layout(detail) {
     actions.dispatchEvent(new Event("update"));
   };
   const progressed = ({ round, rounds }) => progress.update({ round, rounds });
-  const onAction = (path, refresh) => {
-    const offer = () => offerActions({ actions, problem, path, refresh, live: LIVE.has(current.state), cancelling: current.state === "CANCELLING" });
+  const onAction = (path, refresh, settle) => {
+    const offer = () => offerActions({ actions, problem, path, refresh, settle, live: LIVE.has(current.state), cancelling: current.state === "CANCELLING" });
     actions.addEventListener("update", offer);
     offer();
   };
@@ -149,7 +153,7 @@ function tagLinks(detail) {
 }
 
 // Buttons are made anew only when what can be done changes, so that a focused one keeps its focus.
-function offerActions({ actions, problem, path, refresh, live, cancelling }) {
+function offerActions({ actions, problem, path, refresh, settle, live, cancelling }) {
   const wanted = cancelling ? "none" : live ? "live" : "ended";
   if (actions.dataset.offered === wanted) return;
   actions.dataset.offered = wanted;
@@ -173,6 +177,7 @@ function offerActions({ actions, problem, path, refresh, live, cancelling }) {
     location.assign(`/experiments/${made.id}`);
   });
   const remove = () => act("Delete this experiment with its curves and events?", "Delete experiment", async () => {
+    await settle(); // what the page still asks for would not be there any more
     await request("DELETE", path);
     location.assign("/experiments");
   });

@@ -14,6 +14,7 @@ export class Feed {
   #last = 0;
   #waiting = [];
   #busy = false;
+  #draining = Promise.resolve();
   #over = false;
 
   // `take(events)` gets [{id, kind, data}], in order, in batches; it may be async, and is never called twice at once.
@@ -22,6 +23,14 @@ export class Feed {
     this.#take = take;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
     if (!document.hidden) this.#open();
+  }
+
+  // Ends it for good; resolves once nothing that it asked for is under way.
+  async stop() {
+    this.#over = true;
+    this.#close();
+    this.#waiting = [];
+    await this.#draining;
   }
 
   #open() {
@@ -56,7 +65,7 @@ export class Feed {
       this.#over = true;
       this.#close();
     }
-    if (!this.#busy) this.#drain();
+    if (!this.#busy) this.#draining = this.#drain();
   }
 
   async #drain() {
