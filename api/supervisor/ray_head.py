@@ -19,8 +19,8 @@ PART = "ray"
 # Above Ray's worker ports (10002-19999) and below those the system gives to outgoing connections (32768 and up), so that
 # nothing takes a port between the look and the use.
 PORTS = range(20_000, 32_768)
-# Ray puts sockets about 65 characters below its folder, and a socket's path may have 107.
-LONGEST_TEMPORARY_DIR = 36
+# A socket's path may have 107 characters. Ray puts sockets up to 65 below its folder, whose own name takes 15.
+LONGEST_TEMPORARY_DIR = 107 - 65 - 15
 
 
 class RayHead:

@@ -177,7 +177,7 @@ def test_the_range_of_outgoing_ports_is_shown(doctor):
 
 def test_ray_is_started_on_request_and_nothing_of_it_is_left(doctor, tmp_path, monkeypatch):
     # Short, because Ray puts sockets below it.
-    with tempfile.TemporaryDirectory(prefix="doc") as directory:
+    with tempfile.TemporaryDirectory(prefix="doc", dir="/tmp") as directory:
         monkeypatch.setattr("tempfile.tempdir", directory)
         findings = doctor("--ray")
         assert findings["ray start"]["status"] == "ok"
