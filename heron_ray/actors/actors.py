@@ -51,12 +51,11 @@ class FederationActor(RoleActor):
 def pack_setup(setup: Setup) -> dict[str, Any]:
     """A setup as plain numpy arrays: put once into the object store, read in place by every actor of a node."""
     dataset = setup.dataset
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return {
         "spec": setup.spec,
         "classes": dataset.classes,
         "input_shape": dataset.input_shape,
-        "splits": {name: (split.x.numpy(), split.y.numpy()) for name, split in splits.items()},
+        "splits": {name: (split.x.numpy(), split.y.numpy()) for name, split in dataset.splits().items()},
         "shards": np.concatenate(setup.shards),
         "shard_sizes": np.array([len(shard) for shard in setup.shards], dtype=np.int64),
     }

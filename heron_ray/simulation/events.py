@@ -11,7 +11,6 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Protocol, TextIO
 
 
@@ -125,11 +124,6 @@ class JsonlSink:
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream`, which stays the caller's to close."""
         self._stream = stream
-
-    @classmethod
-    def open(cls, path: Path) -> JsonlSink:
-        """Append to a file."""
-        return cls(path.open("a", encoding="utf-8"))
 
     def emit(self, event: Event) -> None:
         """Write and flush one line."""
