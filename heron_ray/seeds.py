@@ -24,6 +24,9 @@ class Purpose(IntEnum):
     DIRECTION = 6
     BYZANTINE = 7
     ATTACK = 8
+    SERVER_DIRECTION = 9
+    DIAGNOSIS = 10
+    ADAPTERS = 11
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

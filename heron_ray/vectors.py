@@ -1,12 +1,13 @@
 """Flat parameter vectors: the parameters of several modules as views into one buffer.
 
 A perturbation, an optimizer step, a broadcast and a checkpoint each touch one contiguous vector instead of many tensors.
-Shapes: P = total number of parameters.
+Shapes: P = parameters, S = running statistics (of batch normalisation), N = P + S.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,12 +18,20 @@ Float32Array = NDArray[np.float32]
 
 
 class FlatVector:
-    """The parameters of named modules, moved into one float32 buffer of which they become views.
+    """The parameters and running statistics of named modules, moved into one float32 buffer of which they become views.
 
     The parameters need no gradient until `gradient()` is asked for: a client that never asks builds no autograd graph.
+    Running statistics are a module's persistent floating-point buffers; what it registered as not persistent is constant
+    and stays out.
 
     Args:
-        modules: Part name to module, in the order in which they lie in the buffer.
+        modules: Part name to module, in the order in which parts lie in the buffer.
+
+    Attributes:
+        state: Everything that changes [N]: first the parameters of all parts, then their statistics.
+        data: theta, the parameters [P]: the first P numbers of `state`.
+        part_sizes: Part name to its number of parameters.
+        buffers: Vectors beside the parameters, by name.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -33,31 +42,76 @@ class FlatVector:
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
-        """Copy the parameters' present values into the buffer."""
-        self._parameters = [parameter for module in modules.values() for parameter in module.parameters()]
-        self.part_sizes = {
-            name: sum(parameter.numel() for parameter in module.parameters()) for name, module in modules.items()
-        }
-        device = self._parameters[0].device if self._parameters else torch.device("cpu")
-        self.data = torch.empty(sum(self.part_sizes.values()), dtype=torch.float32, device=device)
+        """Copy the present values into the buffer."""
+        self._parameters = {name: list(module.parameters()) for name, module in modules.items()}
+        statistics = {name: list(_statistics(module)) for name, module in modules.items()}
+        self.part_sizes = {name: sum(map(Tensor.numel, parameters)) for name, parameters in self._parameters.items()}
+        self._statistics_sizes = {name: sum(value.numel() for _, _, value in found) for name, found in statistics.items()}
+        self._modules = list(modules.values()) if any(self._statistics_sizes.values()) else []
+        size = sum(self.part_sizes.values())
+        device = next((p.device for parameters in self._parameters.values() for p in parameters), torch.device("cpu"))
+        total = size + sum(self._statistics_sizes.values())
+        self.state = torch.empty(total, dtype=torch.float32, device=device)
+        self.data = self.state[:size]
         self.buffers: dict[str, Tensor] = {}
-        for parameter, view in zip(self._parameters, self._views(self.data), strict=True):
+        for parameter, view in zip(self.parameters, _views(self.data, self.parameters), strict=True):
             view.copy_(parameter.detach())
             parameter.requires_grad_(False)
             parameter.data = view
+        running = [place for found in statistics.values() for place in found]
+        for (owner, key, value), view in zip(
+            running, _views(self.state[size:], [value for _, _, value in running]), strict=True
+        ):
+            owner._buffers[key] = view.copy_(value)
 
     def __len__(self) -> int:
         """P."""
         return self.data.numel()
 
-    def load(self, values: Float32Array) -> None:
-        """Overwrite the parameters with `values` [P]."""
-        if len(self):
-            self.data.copy_(torch.tensor(values))
+    def sizes(self, parts: Iterable[str]) -> dict[str, int]:
+        """How many numbers these parts are, by what they are: part names, and `statistics` where there are any."""
+        parts = list(parts)
+        sizes = {name: self.part_sizes[name] for name in parts}
+        statistics = sum(self._statistics_sizes[name] for name in parts)
+        return sizes | ({"statistics": statistics} if statistics else {})
 
-    def numpy(self) -> Float32Array:
-        """A copy of the parameters [P]."""
-        return np.array(self.data.cpu().numpy(), dtype=np.float32)
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The modules' parameters, in the order in which they lie in `data`."""
+        return [parameter for parameters in self._parameters.values() for parameter in parameters]
+
+    def span(self, part: str) -> slice:
+        """Where a part's parameters lie in `data`."""
+        return _spans(self.part_sizes, 0)[part]
+
+    def numpy(self, parts: Iterable[str] | None = None) -> Float32Array:
+        """A copy of the parameters of these parts (all: None), followed by their statistics."""
+        state = self.state.cpu().numpy()
+        return np.concatenate([state[place] for place in self._places(parts)], dtype=np.float32)
+
+    def statistics(self, parts: Iterable[str]) -> Float32Array:
+        """A copy of the statistics of these parts."""
+        state = self.state.cpu().numpy()
+        spans = _spans(self._statistics_sizes, len(self))
+        return np.concatenate([state[:0], *(state[spans[name]] for name in parts)], dtype=np.float32)
+
+    def load(self, values: Float32Array, parts: Iterable[str] | None = None) -> None:
+        """Overwrite what `numpy(parts)` gives with `values`."""
+        start = 0
+        for place in self._places(parts):
+            length = place.stop - place.start
+            if length:
+                self.state[place].copy_(torch.tensor(values[start : start + length]))
+            start += length
+
+    def load_statistics(self, values: Float32Array, parts: Iterable[str]) -> None:
+        """Overwrite what `statistics(parts)` gives with `values`."""
+        start, spans = 0, _spans(self._statistics_sizes, len(self))
+        for name in parts:
+            length = self._statistics_sizes[name]
+            if length:
+                self.state[spans[name]].copy_(torch.tensor(values[start : start + length]))
+            start += length
 
     def buffer(self, name: str, length: int | None = None) -> Tensor:
         """A vector [length, or P] beside the parameters, made at first use and then reused: it holds whatever was left."""
@@ -65,14 +119,72 @@ class FlatVector:
             self.buffers[name] = torch.empty(len(self) if length is None else length, device=self.data.device)
         return self.buffers[name]
 
-    def gradient(self) -> Tensor:
-        """The flat gradient [P] into which `backward()` accumulates; from the first call on, parameters require gradients."""
+    def gradient(self, parts: Iterable[str] | None = None) -> Tensor:
+        """The flat gradient into which `backward()` accumulates; from the first call on, parameters require gradients.
+
+        Args:
+            parts: The parts whose parameters do; None: all. The same at every call.
+
+        Returns:
+            A vector as long as those parts together, in their order.
+        """
         if "gradients" not in self.buffers:
-            for parameter, view in zip(self._parameters, self._views(self.buffer("gradients")), strict=True):
+            names = list(self._parameters) if parts is None else list(parts)
+            parameters = [parameter for name in names for parameter in self._parameters[name]]
+            gradients = self.buffer("gradients", sum(self.part_sizes[name] for name in names))
+            for parameter, view in zip(parameters, _views(gradients, parameters), strict=True):
                 parameter.requires_grad_(True)
                 parameter.grad = view
         return self.buffers["gradients"]
 
-    def _views(self, flat: Tensor) -> list[Tensor]:
-        sizes = [parameter.numel() for parameter in self._parameters]
-        return [piece.view_as(parameter) for piece, parameter in zip(flat.split(sizes), self._parameters, strict=True)]
+    @contextmanager
+    def hold_statistics(self) -> Iterator[None]:
+        """Inside, batch normalisation normalises by the batch and leaves its running statistics alone."""
+        owners = [owner for module in self._modules for owner in module.modules() if isinstance(owner, nn.BatchNorm2d)]
+        held = [owner for owner in owners if owner.track_running_stats]
+        try:
+            for owner in held:
+                owner.track_running_stats = False
+            yield
+        finally:
+            for owner in held:
+                owner.track_running_stats = True
+
+    def _places(self, parts: Iterable[str] | None) -> list[slice]:
+        """Where in `state` the parameters of these parts, then their statistics, lie."""
+        if parts is None:
+            return [slice(0, len(self.state))]
+        names = list(parts)
+        parameters, statistics = _spans(self.part_sizes, 0), _spans(self._statistics_sizes, len(self))
+        return [slice(0, 0), *(parameters[name] for name in names), *(statistics[name] for name in names)]
+
+
+def constants(module: nn.Module) -> list[Tensor]:
+    """What a module holds but never changes: its buffers that are not persistent, such as the frozen base of an adapter."""
+    return [
+        tensor
+        for owner in module.modules()
+        for key, tensor in owner._buffers.items()
+        if tensor is not None and key in owner._non_persistent_buffers_set
+    ]
+
+
+def _statistics(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    for owner in module.modules():
+        for key, value in owner._buffers.items():
+            if value is not None and value.is_floating_point() and key not in owner._non_persistent_buffers_set:
+                yield owner, key, value
+
+
+def _views(flat: Tensor, like: list[Tensor] | list[nn.Parameter]) -> list[Tensor]:
+    pieces = flat.split([tensor.numel() for tensor in like]) if like else ()
+    return [piece.view_as(tensor) for piece, tensor in zip(pieces, like, strict=True)]
+
+
+def _spans(sizes: Mapping[str, int], start: int) -> dict[str, slice]:
+    """Where parts of these sizes lie, one after another from `start` on."""
+    spans = {}
+    for name, size in sizes.items():
+        spans[name] = slice(start, start + size)
+        start += size
+    return spans

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from heron_ray.spec import ExperimentSpec, apply_overrides, parse_override, parse_spec
+from heron_ray.spec.fields import section_class
 
 BASE: dict[str, Any] = {
     "name": "test",
@@ -29,12 +30,34 @@ BASE: dict[str, Any] = {
 MakeSpec = Callable[..., ExperimentSpec]
 
 
+def spec_from(*overrides: str) -> ExperimentSpec:
+    """The base spec with these overrides."""
+    mapping, _ = apply_overrides(BASE, [parse_override(text) for text in overrides])
+    return parse_spec(mapping)
+
+
 @pytest.fixture
 def make_spec() -> MakeSpec:
     """`make_spec("rounds=3", "method.kind=sflv2")` is the base spec with these overrides."""
+    return spec_from
 
-    def make(*overrides: str) -> ExperimentSpec:
-        mapping, _ = apply_overrides(BASE, [parse_override(text) for text in overrides])
-        return parse_spec(mapping)
 
-    return make
+def method_overrides(kind: str) -> list[str]:
+    """What turns the base spec into one of that method, small and with all that is special to it."""
+    more = {
+        "fsl_sage": ["method.alignment={every: 2, epochs: 3}"],
+        "mu_splitfed": [
+            "method.server_steps=2",
+            "method.server_zeroth_order={probes: 2}",
+            "method.client_optimizer.lr=0.002",
+            "method.server_optimizer.lr=0.005",
+        ],
+        "split_lora": ["model.lora={rank: 4}"],
+    }
+    return [f"method.kind={kind}", *more.get(kind, [])]
+
+
+def takes(kind: str, *fields: str) -> bool:
+    """Whether that method's section has all of these fields."""
+    section = section_class("method", kind)
+    return section is not None and set(fields) <= set(section.model_fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from typing import Any, ClassVar
 
@@ -15,37 +16,61 @@ from heron_ray.simulation.setup import Setup
 
 
 class RoleActor:
-    """Base of the three actors."""
+    """Base of the three actors.
+
+    Attributes:
+        role_class: What it holds.
+        messages: The methods of the role whose results are messages between clients and servers.
+    """
 
     role_class: ClassVar[type[ClientHost] | type[MainServer] | type[FederationServer]]
+    messages: ClassVar[frozenset[str]]
 
     def open(self, packed: dict[str, Any]) -> None:
         """Build the role for a run."""
         setup = unpack_setup(packed)
         torch.set_num_threads(setup.spec.compute.threads)
         self._role = type(self).role_class(setup)
+        self._sent_bytes = 0
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Forward a call to the role."""
-        return getattr(self._role, method)(*arguments)
+        value = getattr(self._role, method)(*arguments)
+        if method in self.messages:
+            self._sent_bytes += serialized_bytes(value)
+        return value
+
+    def sent_bytes(self) -> int:
+        """Bytes of all messages sent since `open`, as they are serialized."""
+        return self._sent_bytes
 
 
 class ClientActor(RoleActor):
     """Hosts many virtual clients."""
 
     role_class = ClientHost
+    messages = frozenset({"advance"})
 
 
 class MainServerActor(RoleActor):
     """The main server."""
 
     role_class = MainServer
+    messages = frozenset({"consume", "finish_round"})
 
 
 class FederationActor(RoleActor):
     """The federation server."""
 
     role_class = FederationServer
+    messages = frozenset({"broadcast", "exchange"})
+
+
+def serialized_bytes(value: object) -> int:
+    """What a value comes to when Ray serializes it: pickle's own bytes, and the arrays' beside them (not copied here)."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return len(head) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
 def pack_setup(setup: Setup) -> dict[str, Any]:

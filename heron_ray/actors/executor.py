@@ -92,6 +92,15 @@ class RayExecutor:
         except RayActorError as error:
             raise LostActorError(f"an actor of the run died: {error}") from error
 
+    def serialized_bytes(self) -> dict[str, int]:
+        """Bytes that clients' hosts (up) and servers (down) sent since `open`, as serialized.
+
+        A broadcast is counted once a round: all hosts read the same object.
+        """
+        up = sum(self.get([host.actor.sent_bytes.remote() for host in self.hosts]))
+        down = sum(self.get([role.actor.sent_bytes.remote() for role in (self.main_server, self.federation_server)]))
+        return {"up": up, "down": down}
+
     def _adjust_actors(self, count: int, device: str) -> None:
         """Have two servers and `count` client actors; those that fit are kept."""
         if device != self._device:

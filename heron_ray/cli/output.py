@@ -70,6 +70,7 @@ def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
         "client peak memory": size(costs["client_peak_bytes"]),
         "sent up": size(costs["bytes_up"]),
         "sent down": size(costs["bytes_down"]),
+        **{f"serialized, {way}": size(count) for way, count in (result.get("serialized_bytes") or {}).items()},
         "wall time": f"{result['wall_seconds']:.1f} s",
         "trajectory digest": result["trajectory_digest"],
         "spec hash": result["spec_hash"],

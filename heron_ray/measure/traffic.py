@@ -1,20 +1,16 @@
-"""Bytes and messages, by kind and direction. Kinds: smashed, labels, gradients, front, auxiliary, back, scalars, seeds."""
+"""Bytes and messages, by kind and direction.
+
+Kinds: smashed (and smashed_above, smashed_below, of perturbed parameters), labels, logits, gradients, front, auxiliary, back,
+statistics (running ones, of batch normalisation), scalars, seeds.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Direction: TypeAlias = Literal["up", "down"]
-
-
-class Array(Protocol):
-    """A torch tensor or a numpy array."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its elements."""
 
 
 class TrafficLedger:
@@ -38,17 +34,10 @@ class TrafficLedger:
         (self.up if direction == "up" else self.down).update(payload)
         self.messages += 1
 
-    def add_upload(self, z: Array, y: Array) -> None:
-        """Smashed data and labels, to the main server."""
-        self.add("up", smashed=z.nbytes, labels=y.nbytes)
-
-    def add_gradient(self, dz: Array) -> None:
-        """dL/dz, from the main server."""
-        self.add("down", gradients=dz.nbytes)
-
-    def add_model(self, direction: Direction, part_sizes: Mapping[str, int]) -> None:
-        """A client's parts, from or to the federation server: float32 numbers, counted per part."""
-        self.add(direction, **{part: size * 4 for part, size in part_sizes.items()})
+    def add_numbers(self, direction: Direction, sizes: Mapping[str, int]) -> None:
+        """One message of float32 numbers: how many of each kind. Nothing is sent where there are none."""
+        if any(sizes.values()):
+            self.add(direction, **{kind: size * 4 for kind, size in sizes.items()})
 
     def merge(self, other: TrafficLedger) -> None:
         """Add all that `other` counted."""

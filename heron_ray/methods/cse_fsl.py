@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch.nn import functional
 
-from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
+from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Upload, is_upload_step
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
 from heron_ray.spec.method import CseFslMethod
@@ -22,7 +23,7 @@ class CseFsl(Method[CseFslMethod]):
         theta = optimizer(theta, grad l)
     """  # noqa: D415 - the summary line introduces the box
 
-    client_parts: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
+    parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}
 
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""

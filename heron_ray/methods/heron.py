@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Method, Upload, is_upload_step
-from heron_ray.models.split import Part
+from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Script, Upload, is_upload_step
+from heron_ray.models.split import Part, SplitModel
+from heron_ray.optimizers import make_optimizer
 from heron_ray.spec.method import HeronMethod
+from heron_ray.vectors import FlatVector
 from heron_ray.zo import ZerothOrderEstimator
 
 
@@ -24,16 +27,19 @@ class Heron(Method[HeronMethod]):
             theta = optimizer(theta, g)
 
     Parameters never require gradients, so no autograd graph is built. With central differences l_0 serves only the
-    upload and the reported loss.
+    upload and the reported loss. With `upload: scalars` the seeds of all u_p and the factors before them go up in place of
+    theta: they tell the round completely.
     """  # noqa: D415 - the summary line introduces the box
 
-    client_parts: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
+    parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}
 
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
         spec, model, theta = self.spec, client.model, client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
+        told_seeds: list[int] = []
+        told_coefficients: list[Tensor] = []
         total = torch.zeros((), device=theta.device)
         for step in range(client.steps):
             x, y = client.batch(step)
@@ -49,6 +55,25 @@ class Heron(Method[HeronMethod]):
             seeds = client.direction_seeds(step, spec.zeroth_order.probes)
             coefficients = estimator.probe(loss, loss_at_theta, seeds)
             optimizer.step(theta, estimator.gradient(seeds, coefficients))
+            if spec.upload == "scalars":
+                told_seeds += seeds
+                told_coefficients += coefficients
             total += loss_at_theta
             del x, y, loss  # before the next batch comes
-        return ClientUpdate(loss=total / client.steps, state=optimizer.state)
+        script = Script(seeds=told_seeds, coefficients=torch.stack(told_coefficients)) if told_coefficients else None
+        return ClientUpdate(loss=total / client.steps, state=optimizer.state, script=script)
+
+    def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
+        """Of the auxiliary head."""
+        return functional.cross_entropy(model.auxiliary(model.front(x)), y, reduction="none")
+
+    def replay(self, vector: FlatVector, script: Script) -> None:
+        """The steps of the box again, without data, forward passes or losses: the same bits."""
+        optimizer = make_optimizer(self.spec.client_optimizer)
+        estimator = ZerothOrderEstimator(self.spec.zeroth_order, vector)
+        coefficients = script.coefficients.unbind()
+        q = self.spec.zeroth_order.probes
+        for start in range(0, len(script.seeds), q):
+            step = slice(start, start + q)
+            estimator.replay(script.seeds[step])
+            optimizer.step(vector.data, estimator.gradient(script.seeds[step], coefficients[step]))

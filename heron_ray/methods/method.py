@@ -8,7 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from enum import Enum
+from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,25 +19,58 @@ from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import Optimizer, make_optimizer, whole
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec.optimizer import OptimizerSpec
-from heron_ray.vectors import FlatVector
+from heron_ray.vectors import FlatVector, Float32Array
+
+Reply: TypeAlias = Literal["gradients", "scalars", "logits"]
+
+
+class Fate(Enum):
+    """What becomes of a part that a client holds."""
+
+    AVERAGED = "trained by clients, uploaded, averaged and broadcast"
+    REPLAYED = "trained by all clients alike from scalars that all of them know, so that no parameters travel"
+    PERSONAL = "trained by each client for itself and kept by it; it never travels"
+    ALIGNED = "one per client, trained by the main server, which sends it down when it changes"
+    FIXED = "keeps its initial values and never travels"
 
 
 @dataclass(slots=True, kw_only=True)
 class Upload:
-    """Smashed data z [B, *cut] and labels y [B] for the main server. A coupled method's client gets dL/dz in reply."""
+    """Smashed data z [B, *cut] and labels y [B] for the main server; `also` holds other tensors [B, ...] by kind of traffic.
+
+    A coupled method's client gets what its `server_step` answers.
+    """
 
     z: Tensor
     y: Tensor
+    also: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """Scalars [S] to be averaged over the cohort: a barrier. Every client of the cohort gets the mean in reply."""
+    """Scalars [S] to be averaged over the cohort: a barrier. Every client of the cohort gets the mean in reply.
+
+    `seeds` says how many seeds come down beside the mean.
+    """
 
     scalars: Tensor
+    seeds: int = 0
 
 
 Message: TypeAlias = Upload | Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A round of zeroth-order steps, complete: who knows it can replay it. h steps of q probes each.
+
+    Attributes:
+        seeds: The seeds of all directions, h * q of them, step after step.
+        coefficients: Their coefficients [h * q].
+    """
+
+    seeds: list[int]
+    coefficients: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +79,15 @@ class ClientUpdate:
 
     Attributes:
         loss: Mean loss over the local steps, before each step (a scalar); None where the client knows no loss.
-        state: Optimizer state to be kept until the client is sampled again; empty for most methods.
+        state: Its optimizer's state, which it keeps until it is sampled again if the optimizer lives as long as the run.
+        memory: What else it keeps until then, by name; empty for most methods.
+        script: What it uploads in place of its parameters; None where these go up themselves.
     """
 
     loss: Tensor | None = None
     state: Mapping[str, Tensor] = field(default_factory=dict)
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
+    script: Script | None = None
 
 
 ClientRound: TypeAlias = Generator[Message, Tensor | None, ClientUpdate]
@@ -67,7 +105,10 @@ class Client:
         model: The parts this client holds; other parts are absent in spirit and must not be used.
         vector: The client's parameters, flat; `vector.data` is theta.
         batch: Step to (x [B, *input], y [B]).
-        kept_state: Optimizer state kept from the client's previous round, empty if none.
+        positions: Step to where the batch's samples stand among the client's own [B], counted from 0.
+        samples: How many samples the client holds.
+        optimizer_state: Optimizer state kept from the client's previous round, empty if none.
+        memory: What else it kept from there, empty if nothing.
     """
 
     number: int
@@ -77,48 +118,76 @@ class Client:
     model: SplitModel
     vector: FlatVector
     batch: Callable[[int], tuple[Tensor, Tensor]]
-    kept_state: Mapping[str, Tensor] = field(default_factory=dict)
+    positions: Callable[[int], Tensor]
+    samples: int
+    optimizer_state: Mapping[str, Tensor] = field(default_factory=dict)
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
 
     def direction_seeds(self, step: int, probes: int) -> list[int]:
-        """The seeds of the probes' directions in one local step."""
-        return [derive(self.seed, Purpose.DIRECTION, self.round, self.number, step, probe) for probe in range(probes)]
+        """The seeds of the probes' directions in one local step; every client draws its own."""
+        return direction_seeds(self.seed, self.round, self.number, step, probes)
 
     def optimizer(self, spec: OptimizerSpec) -> Optimizer:
         """The client's optimizer, continuing from its kept state."""
         optimizer = make_optimizer(spec)
-        optimizer.load(self.kept_state)
+        optimizer.load(self.optimizer_state)
         return optimizer
 
 
 @dataclass(slots=True, kw_only=True)
 class MainServer:
-    """The main server as a method sees it: the back model, its flat vector and its optimizer."""
+    """The main server as a method sees it.
 
-    back: nn.Module
+    Attributes:
+        seed: The experiment's seed.
+        model: The split model; `model.back` is what the server trains.
+        vector: The back model's parameters, flat.
+        client_vector: The parameters of the client's parts, flat, as scratch space: they hold whatever was left.
+        optimizer: Its optimizer.
+        round: The present round t, counted from 1.
+        client: Whose upload is being served.
+        upload: How many uploads of that client were served before in this round.
+        kept: Whatever the method has the server remember from round to round; it goes into checkpoints.
+    """
+
+    seed: int
+    model: SplitModel
     vector: FlatVector
+    client_vector: FlatVector
     optimizer: Optimizer
+    round: int = 1
+    client: int = 0
+    upload: int = 0
+    kept: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def back(self) -> nn.Module:
+        """The back model."""
+        return self.model.back
 
     def step(self, upload: Upload) -> Tensor:
-        """One ordinary gradient step on the back model; returns the loss before it.
+        """One ordinary gradient step on the back model; returns the cross-entropy before it.
 
         Where `upload.z` requires a gradient, dL/dz is left in `upload.z.grad`.
         """
-        gradient = self.vector.gradient().zero_()
-        loss = functional.cross_entropy(self.back(upload.z), upload.y)
-        torch.autograd.backward(loss)
-        self.optimizer.step(self.vector.data, whole(gradient))
+        loss = functional.cross_entropy(self.logits(upload.z), upload.y)
+        self.descend(loss)
         return loss.detach()
 
+    def logits(self, z: Tensor) -> Tensor:
+        """The back model's logits [B, C], ready for `descend`."""
+        self.vector.gradient()
+        logits: Tensor = self.back(z)
+        return logits
 
-class MethodSection(Protocol):
-    """What every section of `method` has."""
+    def descend(self, loss: Tensor) -> None:
+        """Backpropagate a loss, and step."""
+        gradient = self.vector.gradient().zero_()
+        torch.autograd.backward(loss)
+        self.optimizer.step(self.vector.data, whole(gradient))
 
-    @property
-    def server_optimizer(self) -> OptimizerSpec:
-        """The main server's optimizer."""
 
-
-SectionT = TypeVar("SectionT", bound=MethodSection)
+SectionT = TypeVar("SectionT")
 
 
 class Method(ABC, Generic[SectionT]):
@@ -128,22 +197,59 @@ class Method(ABC, Generic[SectionT]):
         spec: The method's section.
 
     Attributes:
-        client_parts: Parts a client holds, in the order in which they lie in its vector.
-        synchronised: Whether those parts are trained by the clients, uploaded, averaged and broadcast. If not, they
-            keep their initial values and never travel.
-        coupled: Whether the main server answers each upload with dL/dz. Clients of a coupled method are served one
-            after another.
-        keeps_state: Whether a client's optimizer state is kept between its rounds.
+        parts: The parts a client holds, in the order in which they lie in its vector, and what becomes of each.
+        reply: What the main server answers each upload with; None for a decoupled method. Clients of a coupled method
+            are served one after another.
+        server_copies: Whether each client of a cohort has a copy of the back model to itself during a round, the copies
+            being averaged in the end. A copy begins its round with fresh optimizer state.
     """
 
-    client_parts: ClassVar[tuple[Part, ...]]
-    synchronised: ClassVar[bool] = True
-    coupled: ClassVar[bool] = False
+    parts: ClassVar[Mapping[Part, Fate]]
+    reply: ClassVar[Reply | None] = None
+    server_copies: ClassVar[bool] = False
 
     def __init__(self, spec: SectionT) -> None:
         """Follow `spec`."""
         self.spec = spec
-        self.keeps_state = getattr(spec, "client_optimizer_lifetime", "round") == "run"
+
+    @property
+    def client_parts(self) -> tuple[Part, ...]:
+        """The parts a client holds."""
+        return tuple(self.parts)
+
+    def parts_to_be(self, *fates: Fate) -> tuple[Part, ...]:
+        """The client's parts with one of these fates."""
+        return tuple(part for part, fate in self.parts.items() if fate in fates)
+
+    @property
+    def shared_parts(self) -> tuple[Part, ...]:
+        """The parts that are the same for all clients when a round begins, and change."""
+        return self.parts_to_be(Fate.AVERAGED, Fate.REPLAYED)
+
+    @property
+    def own_parts(self) -> tuple[Part, ...]:
+        """The parts of which every client has its own."""
+        return self.parts_to_be(Fate.PERSONAL, Fate.ALIGNED)
+
+    @property
+    def coupled(self) -> bool:
+        """Whether a client waits for an answer to each upload."""
+        return self.reply is not None
+
+    @property
+    def has_main_server(self) -> bool:
+        """Whether there is a main server that holds the back model."""
+        return "back" not in self.parts
+
+    @property
+    def keeps_optimizer_state(self) -> bool:
+        """Whether a client's optimizer outlives its round."""
+        return getattr(self.spec, "client_optimizer_lifetime", "round") == "run"
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a client keeps anything between its rounds."""
+        return bool(self.own_parts) or self.keeps_optimizer_state
 
     @abstractmethod
     def client_round(self, client: Client) -> ClientRound:
@@ -152,6 +258,32 @@ class Method(ABC, Generic[SectionT]):
     def server_step(self, server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:
         """What the main server does with one upload; returns its loss and the reply."""
         return server.step(upload), None
+
+    def server_round_end(self, server: MainServer) -> Mapping[int, Float32Array]:
+        """What the main server does after a round; returns new values of the aligned parts, by client."""
+        del server
+        return {}
+
+    def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
+        """The losses [B] whose mean a zeroth-order client descends: those of the back model, or as the method says."""
+        return functional.cross_entropy(model.back(model.front(x)), y, reduction="none")
+
+    def replay(self, vector: FlatVector, script: Script) -> None:
+        """Do to a client's vector at the beginning of a round what the client did to it. Only for methods that give scripts."""
+        raise NotImplementedError(f"{type(self).__name__} gives no script")
+
+
+def direction_seeds(seed: int, round: int, client: int, step: int, probes: int) -> list[int]:
+    """The seeds of the directions of one step.
+
+    Args:
+        seed: The experiment's seed.
+        round: The round t.
+        client: Who draws; -1 for directions that all clients share.
+        step: The local step, counted from 0.
+        probes: How many.
+    """
+    return [derive(seed, Purpose.DIRECTION, round, client, step, probe) for probe in range(probes)]
 
 
 def is_upload_step(step: int, upload_every: int) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
-from heron_ray.methods.method import Client, ClientRound, ClientUpdate, MainServer, Method, Upload
+from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, MainServer, Method, Reply, Upload
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
-from heron_ray.spec.method import SflV2Method
+from heron_ray.spec.method import SflV1Method, SflV2Method, SplitLoraMethod
+
+SplitFedSection = TypeVar("SplitFedSection", bound=SflV1Method | SflV2Method | SplitLoraMethod)
 
 
-class SflV2(Method[SflV2Method]):
+class SplitFed(Method[SplitFedSection]):
     """Per client and round, with theta = {front}; there is no auxiliary head:
 
         for step in 1..h:
@@ -23,8 +26,8 @@ class SflV2(Method[SflV2Method]):
     The client knows no loss of its own.
     """  # noqa: D415 - the summary line introduces the box
 
-    client_parts: ClassVar[tuple[Part, ...]] = ("front",)
-    coupled: ClassVar[bool] = True
+    parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED}
+    reply: ClassVar[Reply | None] = "gradients"
 
     def client_round(self, client: Client) -> ClientRound:
         """The client's side of the box above."""
@@ -43,6 +46,15 @@ class SflV2(Method[SflV2Method]):
 
     def server_step(self, server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:
         """The main server's side: step, and return dL/dz."""
-        upload.z.requires_grad_(True)
-        loss = server.step(upload)
-        return loss, upload.z.grad
+        return step_and_return_gradient(server, upload)
+
+
+class SflV2(SplitFed[SflV2Method]):
+    """SplitFed with one back model, which all clients of the cohort train in turn."""
+
+
+def step_and_return_gradient(server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:
+    """One gradient step of the main server; returns its loss, and dL/dz [B, *cut] before the step."""
+    upload.z.requires_grad_(True)
+    loss = server.step(upload)
+    return loss, upload.z.grad

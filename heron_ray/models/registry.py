@@ -8,7 +8,9 @@ from typing import Final
 import torch
 
 from heron_ray.models.cnn import build_cnn
+from heron_ray.models.lora import adapt
 from heron_ray.models.mlp import build_mlp
+from heron_ray.models.resnet18 import build_resnet18
 from heron_ray.models.split import SplitModel
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec.model import ModelSpec
@@ -16,6 +18,7 @@ from heron_ray.spec.model import ModelSpec
 BUILDERS: Final[Mapping[str, Callable[..., SplitModel]]] = {
     "mlp": build_mlp,
     "cnn": build_cnn,
+    "resnet18": build_resnet18,
 }
 
 
@@ -32,4 +35,9 @@ def build_model(
         device: cpu, cuda, or meta for a model without values.
     """
     generator = torch.Generator().manual_seed(derive(seed, Purpose.MODEL))
-    return BUILDERS[spec.kind](spec, input_shape, classes, generator, torch.device(device))
+    model = BUILDERS[spec.kind](spec, input_shape, classes, generator, torch.device(device))
+    if spec.lora is not None:
+        adapters = torch.Generator().manual_seed(derive(seed, Purpose.ADAPTERS))
+        adapt(model.front, spec.lora, adapters)
+        adapt(model.back, spec.lora, adapters)
+    return model

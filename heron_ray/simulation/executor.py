@@ -48,6 +48,9 @@ class Executor(Protocol):
     def get(self, reference: Reference) -> Any:
         """The value of a reference; waits for it. Raises what the call raised, or LostActorError."""
 
+    def serialized_bytes(self) -> dict[str, int] | None:
+        """Bytes really sent up and down since `open`, framing included; None where nothing leaves the process."""
+
     def __enter__(self) -> Self:
         """For `with`."""
 

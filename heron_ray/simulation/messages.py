@@ -16,7 +16,7 @@ from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.vectors import Float32Array
 
 ClientState = Mapping[str, Float32Array]
-"""A client's optimizer state kept between its rounds: name to flat vector."""
+"""What a client keeps between its rounds: `own` for its own parts, `memory.*`, and its optimizer's state by name."""
 
 
 class Waiting(Enum):
@@ -24,26 +24,45 @@ class Waiting(Enum):
 
     NOTHING = "the clients of the chunk are done"
     ROOM = "the message is full; the chunk goes on at the next call"
-    REPLY = "a client of a coupled method waits for the main server's dL/dz"
+    REPLY = "a client of a coupled method waits for the main server's answer"
     COHORT = "every client of the chunk that is not done waits for the cohort's mean"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
-    """Smashed data z [N, *cut] and labels y [N] of U uploads in canonical order; `sizes` [U] says where each ends."""
+    """Smashed data z [N, *cut], labels y [N] and other arrays [N, ...] of U uploads of one round in canonical order.
 
+    `clients` [U] says whose each is, `sizes` [U] of how many samples.
+    """
+
+    round: int
+    clients: tuple[int, ...]
     sizes: tuple[int, ...]
     z: Float32Array
     y: NDArray[np.int64]
+    also: Mapping[str, Float32Array]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scripts:
+    """In place of K updates: the seeds and coefficients [K, h * q] of all steps, and the running statistics [K, S]."""
+
+    seeds: NDArray[np.uint64]
+    coefficients: Float32Array
+    statistics: Float32Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updates:
-    """The updates [K, P] (client vector minus broadcast vector) of K clients in canonical order."""
+    """What K clients in canonical order end their round with.
+
+    `vectors` [K, P] are their updates: shared parts minus the broadcast ones. None where `scripts` stand for them.
+    """
 
     clients: tuple[int, ...]
     samples: tuple[int, ...]
-    vectors: Float32Array
+    vectors: Float32Array | None
+    scripts: Scripts | None
     states: tuple[ClientState, ...]
 
 

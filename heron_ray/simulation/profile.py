@@ -1,26 +1,31 @@
-"""What one client costs: counted FLOPs, tracked peak memory, traffic of a round.
+"""What one client costs: counted FLOPs, tracked peak memory, traffic of a round; and what an upload costs the main server.
 
-The method's own generator runs for one round on meta tensors (shapes without values) under the meters, so the figures need
-no data and no time, and cannot depend on the method's name.
+The method's own code runs for one round on meta tensors (shapes without values) under the meters, so the figures need
+no data and little time, and cannot depend on the method's name. Beside them stand the figures of the paper's own table by
+the paper's way of counting, and, where a card is asked for, what the same round takes of the card's memory.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.measure.flops import FlopMeter
 from heron_ray.measure.memory import MemoryTracker
+from heron_ray.measure.paper_convention import PaperConvention, paper_convention
 from heron_ray.measure.traffic import TrafficLedger
-from heron_ray.methods import Client, ClientUpdate, Exchange, Method, Upload, make_method
-from heron_ray.methods.method import ClientRound, Message
-from heron_ray.models import build_model
+from heron_ray.methods import Client, ClientUpdate, Exchange, MainServer, Upload, make_method
+from heron_ray.methods.method import Message
+from heron_ray.models import SplitModel, build_model
+from heron_ray.optimizers import make_optimizer
+from heron_ray.simulation import accounting
 from heron_ray.spec import ExperimentSpec
-from heron_ray.vectors import FlatVector
+from heron_ray.vectors import FlatVector, constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +39,13 @@ class Profile:
         client_flops_per_step: Two per multiply-accumulate.
         client_peak_bytes: The most bytes of tensors a client holds at once during its round.
         client_peak_parts: What that peak is made of, in bytes by part.
-        traffic_per_round_bytes: Of the whole cohort: {"up": {kind: bytes}, "down": {kind: bytes}}.
+        server_macs_per_upload: Multiply-accumulates of the main server for one upload; 0 where there is none.
+        traffic_per_round_bytes: Of the whole cohort: {"up": {kind: bytes}, "down": {kind: bytes}}; alignments, which come
+            after some rounds only, left out.
         messages_per_round: Of the whole cohort, both directions.
+        device_peak_bytes: The most bytes that the client's round held of a card's memory, by torch's allocator: what the
+            tracker sees, rounded up as the allocator does, and the workspaces of kernels. None unless asked for.
+        paper_convention: The same costs as the paper's table counts them; None where it has no such line.
     """
 
     method: str
@@ -43,93 +53,180 @@ class Profile:
     client_flops_per_step: int
     client_peak_bytes: int
     client_peak_parts: dict[str, int]
+    server_macs_per_upload: int
     traffic_per_round_bytes: dict[str, dict[str, int]]
     messages_per_round: int
+    device_peak_bytes: int | None
+    paper_convention: PaperConvention | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return dataclasses.asdict(self)
 
 
-def profile(spec: ExperimentSpec) -> Profile:
-    """Measure one client's round of `spec`."""
-    method = make_method(spec.method)
-    meter, tracker, traffic = FlopMeter(), MemoryTracker(), TrafficLedger()
-    client = _meta_client(spec, method, tracker)
-    tracker.label(client.vector.data, "parameters")
-    if method.synchronised:
-        traffic.add_model("down", client.vector.part_sizes)
-    update = _run_metered(method.client_round(client), method.coupled, meter, tracker, traffic)
-    if method.synchronised:
-        traffic.add_model("up", client.vector.part_sizes)
-    for name, buffer in client.vector.buffers.items():
-        tracker.label(buffer, name)
-    for tensor in update.state.values():
-        tracker.label(tensor, "optimizer_state")
+def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> Profile:
+    """Measure one client's round of `spec`.
+
+    Args:
+        spec: The experiment; no data are opened.
+        device: cuda: the round also runs on the card, on zeros, for `device_peak_bytes`.
+
+    Raises:
+        SpecError: There is no card.
+    """
+    device_peak = _device_peak_bytes(spec) if device == "cuda" else None
+    round = _MeteredRound(spec, torch.device("meta"))
+    round.run()
     cohort = spec.clients.cohort
     return Profile(
         method=spec.method.kind,
-        client_macs_per_step=meter.macs // spec.clients.local_steps,
-        client_flops_per_step=meter.flops // spec.clients.local_steps,
-        client_peak_bytes=tracker.peak_bytes,
-        client_peak_parts=tracker.peak_parts,
+        client_macs_per_step=round.meter.macs // spec.clients.local_steps,
+        client_flops_per_step=round.meter.flops // spec.clients.local_steps,
+        client_peak_bytes=round.tracker.peak_bytes,
+        client_peak_parts=round.tracker.peak_parts,
+        server_macs_per_upload=round.server_meter.macs,
         traffic_per_round_bytes={
-            "up": {kind: count * cohort for kind, count in sorted(traffic.up.items())},
-            "down": {kind: count * cohort for kind, count in sorted(traffic.down.items())},
+            "up": {kind: count * cohort for kind, count in sorted(round.traffic.up.items())},
+            "down": {kind: count * cohort for kind, count in sorted(round.traffic.down.items())},
         },
-        messages_per_round=traffic.messages * cohort,
+        messages_per_round=round.traffic.messages * cohort,
+        device_peak_bytes=device_peak,
+        paper_convention=paper_convention(spec),
     )
 
 
-def _meta_client(spec: ExperimentSpec, method: Method[Any], tracker: MemoryTracker) -> Client:
-    shape, size = spec.data.input_shape, spec.clients.batch_size
-    model = build_model(spec.model, input_shape=shape, classes=spec.data.classes, seed=spec.seed, device="meta")
-
-    def batch(_: int) -> tuple[Tensor, Tensor]:
-        x, y = torch.empty(size, *shape, device="meta"), torch.empty(size, dtype=torch.int64, device="meta")
-        tracker.label(x, "input")
-        tracker.label(y, "input")
-        return x, y
-
-    return Client(
-        number=0,
-        round=1,
-        seed=spec.seed,
-        steps=spec.clients.local_steps,
-        model=model,
-        vector=FlatVector(model.parts(method.client_parts)),
-        batch=batch,
-    )
+def _device_peak_bytes(spec: ExperimentSpec) -> int:
+    """Run the round on the card; what was there before it counts only if the client holds it."""
+    if not torch.cuda.is_available():
+        issue = SpecIssue(path="device", message="cuda was asked for, but this process sees no CUDA device")
+        raise SpecError([issue], hint="without --device cuda all other figures are the same")
+    round = _MeteredRound(spec, torch.device("cuda"))
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    round.run()
+    return torch.cuda.max_memory_allocated() - before + round.model_bytes
 
 
-def _run_metered(
-    run: ClientRound, coupled: bool, meter: FlopMeter, tracker: MemoryTracker, traffic: TrafficLedger
-) -> ClientUpdate:
-    """Run a client to its end; only its own work is metered."""
-    reply: Tensor | None = None
-    while True:
-        try:
-            with tracker, meter:
-                message = run.send(reply)
-        except StopIteration as end:
-            update: ClientUpdate = end.value
-            return update
-        reply = _reply(message, coupled, traffic)
+class _MeteredRound:
+    """One client's round on a device, on zeros. Only the client's own work is tracked.
+
+    The main server lives on meta tensors whatever the device: its first answer is counted, the others have its shape.
+    """
+
+    def __init__(self, spec: ExperimentSpec, device: torch.device) -> None:
+        self._spec, self._device, self._method = spec, device, make_method(spec.method)
+        self.meter, self.server_meter, self.tracker, self.traffic = FlopMeter(), FlopMeter(), MemoryTracker(), TrafficLedger()
+        self._model = _build_model(spec, device)
+        self._vector = FlatVector(self._model.parts(self._method.client_parts))
+        self._server = self._build_server() if self._method.has_main_server else None
+        self._answer: Tensor | None = None
+        self._is_served = False
+
+    @property
+    def model_bytes(self) -> int:
+        """What the client holds before its round: parameters, running statistics and the frozen base of adapters."""
+        return self._vector.state.nbytes + sum(constant.nbytes for constant in self._constants())
+
+    def run(self) -> None:
+        """Run the client to its end."""
+        self.tracker.label(self._vector.state, "parameters")
+        for constant in self._constants():
+            self.tracker.label(constant, "frozen_base")
+        accounting.count_broadcast(self.traffic, self._method, self._vector)
+        update = self._drive()
+        accounting.count_update(self.traffic, self._method, self._vector, update)
+        for name, buffer in self._vector.buffers.items():
+            self.tracker.label(buffer, name)
+        for tensor in update.state.values():
+            self.tracker.label(tensor, "optimizer_state")
+        for tensor in update.memory.values():
+            self.tracker.label(tensor, "memory")
+
+    def _drive(self) -> ClientUpdate:
+        generator, reply = self._method.client_round(self._client()), None
+        while True:
+            try:
+                with self.tracker, self.meter:
+                    message = generator.send(reply)
+            except StopIteration as end:
+                update: ClientUpdate = end.value
+                return update
+            reply = self._take(message)
+            del message  # the client may have nothing left of what it sent
+
+    def _take(self, message: Message) -> Tensor | None:
+        """Count and name what a client sends, and its answer."""
+        reply = self._reply(message)
         if reply is not None:
-            tracker.label(reply, "reply")
+            self.tracker.label(reply, "reply")
         if isinstance(message, Upload):
-            tracker.relabel(message.z, "smashed")
-        del message
+            for tensor in (message.z, *message.also.values()):
+                self.tracker.relabel(tensor, "smashed")
+        return reply
+
+    def _client(self) -> Client:
+        shape, size, steps = self._spec.data.input_shape, self._spec.clients.batch_size, self._spec.clients.local_steps
+
+        def batch(_: int) -> tuple[Tensor, Tensor]:
+            x, y = torch.zeros(size, *shape, device=self._device), self._integers(size)
+            self.tracker.label(x, "input")
+            self.tracker.label(y, "input")
+            return x, y
+
+        return Client(
+            number=0,
+            round=1,
+            seed=self._spec.seed,
+            steps=steps,
+            model=self._model,
+            vector=self._vector,
+            batch=batch,
+            positions=lambda _: self._integers(size),
+            samples=size * steps,
+        )
+
+    def _integers(self, count: int) -> Tensor:
+        return torch.zeros(count, dtype=torch.int64, device=self._device)
+
+    def _constants(self) -> list[Tensor]:
+        parts = self._model.parts(self._method.client_parts).values()
+        return [constant for part in parts for constant in constants(part)]
+
+    def _build_server(self) -> MainServer:
+        model = _build_model(self._spec, torch.device("meta"))
+        return MainServer(
+            seed=self._spec.seed,
+            model=model,
+            vector=FlatVector({"back": model.back}),
+            client_vector=FlatVector(model.parts(self._method.client_parts)),
+            optimizer=make_optimizer(self._method.spec.server_optimizer),
+        )
+
+    def _reply(self, message: Message) -> Tensor | None:
+        if isinstance(message, Exchange):
+            accounting.count_exchange_up(self.traffic, message)
+            mean = torch.zeros_like(message.scalars)
+            accounting.count_exchange_down(self.traffic, mean, message.seeds)
+            return mean
+        accounting.count_upload(self.traffic, message.z, message.y, message.also)
+        if not self._is_served:
+            self._serve(message)
+        if self._method.reply is None or self._answer is None:
+            return None
+        reply = torch.zeros_like(self._answer, device=self._device)
+        accounting.count_reply(self.traffic, self._method.reply, reply)
+        return reply
+
+    def _serve(self, upload: Upload) -> None:
+        """Have the main server answer an upload like this one."""
+        self._is_served = True
+        if self._server is None:
+            return
+        also = {kind: torch.empty_like(tensor, device="meta") for kind, tensor in upload.also.items()}
+        twin = Upload(z=torch.empty_like(upload.z, device="meta"), y=torch.empty_like(upload.y, device="meta"), also=also)
+        with self.server_meter:
+            _, self._answer = self._method.server_step(self._server, twin)
 
 
-def _reply(message: Message, coupled: bool, traffic: TrafficLedger) -> Tensor | None:
-    """Count a message and its answer; an answer has the shape of what it answers."""
-    if isinstance(message, Exchange):
-        for direction in ("up", "down"):
-            traffic.add(direction, scalars=message.scalars.nbytes)
-        return torch.empty_like(message.scalars)
-    traffic.add_upload(message.z, message.y)
-    if not coupled:
-        return None
-    traffic.add_gradient(message.z)
-    return torch.empty_like(message.z)
+def _build_model(spec: ExperimentSpec, device: torch.device) -> SplitModel:
+    return build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device=device)

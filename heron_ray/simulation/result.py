@@ -24,7 +24,11 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended and what it measured; accuracies are shares of 1, losses are means in nats."""
+    """How a run ended and what it measured; accuracies are shares of 1, losses are means in nats.
+
+    `serialized_bytes` are what really went {"up", "down"} between processes, framing and clients' kept state included, since
+    the run was started or resumed; None on the local executor. A broadcast counts once, however many clients read it.
+    """
 
     state: Literal["SUCCEEDED", "CANCELLED"]
     rounds: int
@@ -37,6 +41,7 @@ class RunResult:
     spec_hash: str
     trajectory_hash: str
     costs: Costs
+    serialized_bytes: dict[str, int] | None
     wall_seconds: float
 
     def to_dict(self) -> dict[str, Any]:

@@ -67,9 +67,12 @@ def run_round(executor: Executor, plan: RoundPlan, *, coupled: bool, keeps_state
         barrier += 1
         mean = federation.call("exchange", *[scalars for _, scalars in exchanged])
         exchanged = sweep.run([chunk for chunk, _ in exchanged], _Barrier(number=barrier, mean=mean), tally)
-    server = executor.main_server.call("finish_round")
+    server, aligned = executor.main_server.call_parts("finish_round", 2, plan.round)
+    if keeps_state:
+        federation.call("keep", aligned)
     client_is_finite = executor.get(federation.call("aggregate"))
-    server_loss, server_is_finite = executor.get(server)
+    server_loss, server_is_finite, sent_down = executor.get(server)
+    tally.traffic.merge(sent_down)
     return RoundOutcome(
         client_loss=sum(tally.losses) / len(tally.losses) if tally.losses else None,
         server_loss=server_loss,
@@ -104,25 +107,25 @@ class _Sweep:
             self._executor.get(self._in_flight.popleft())
         return exchanged
 
-    def _launch(self, chunk: Chunk, barrier: _Barrier, dz: Reference = None) -> Sequence[Reference]:
+    def _launch(self, chunk: Chunk, barrier: _Barrier, reply: Reference = None) -> Sequence[Reference]:
         kept: Reference = ()
         if self._keeps_state:
             kept = self._executor.federation_server.call("kept_states", chunk.clients)
         host = self._executor.hosts[chunk.host]
-        return host.call_parts("advance", 4, chunk, self._broadcast, kept, dz, barrier.number, barrier.mean)
+        return host.call_parts("advance", 4, chunk, self._broadcast, kept, reply, barrier.number, barrier.mean)
 
     def _follow(self, chunk: Chunk, parts: Sequence[Reference], barrier: _Barrier, tally: _Tally) -> tuple[Waiting, Reference]:
         """Hand a chunk's messages on until it is done or waits for the cohort."""
         while True:
             progress_reference, uploads, updates, scalars = parts
-            dz = self._executor.main_server.call("consume", uploads)
+            reply = self._executor.main_server.call("consume", uploads)
             self._executor.federation_server.call("collect", updates)
-            self._bound(dz)
+            self._bound(reply)
             progress: Progress = self._executor.get(progress_reference)
             tally.add(progress)
             if progress.waiting in (Waiting.NOTHING, Waiting.COHORT):
                 return progress.waiting, scalars
-            parts = self._launch(chunk, barrier, dz)
+            parts = self._launch(chunk, barrier, reply)
 
     def _bound(self, consumed: Reference) -> None:
         """Back-pressure: never more than a few messages between the hosts and the main server."""

@@ -120,7 +120,7 @@ class Simulation:
             self._run_round(progress)
         self._save(progress)
         # Where a run was stopped between two evaluations, this one is for the result alone: a resumed run must not see it.
-        scores = progress.scores if progress.scored_round == progress.round else self._evaluate()
+        scores = progress.scores if progress.scored_round == progress.round else self._evaluate(progress.round)
         result = self._result(state, progress, scores, costs)
         self._sink.emit(Finished(result=result.to_dict()))
         return result
@@ -134,7 +134,7 @@ class Simulation:
             metrics["byzantine_sampled"] = len(plan.attackers)
         _require_finite(outcome, metrics, round, attacked=bool(plan.attackers))
         if round % spec.evaluation.every == 0 or round == spec.rounds:
-            scores = self._evaluate()
+            scores = self._evaluate(round)
             _require_finite(outcome, scores, round, attacked=bool(plan.attackers))
             progress.scores, progress.scored_round = scores, round
             metrics |= scores
@@ -150,9 +150,13 @@ class Simulation:
         stop = self._spec.stop
         return stop is not None and progress.scores.get("validation_accuracy", 0.0) >= stop.accuracy
 
-    def _evaluate(self) -> dict[str, float]:
-        vector = self._executor.federation_server.call("broadcast")
-        scores: dict[str, float] = self._executor.get(self._executor.main_server.call("evaluate", vector))
+    def _evaluate(self, round: int) -> dict[str, float]:
+        """Judge the global model; where clients have parts of their own, with those of the round's cohort."""
+        federation, kept = self._executor.federation_server, ()
+        if self._method.own_parts:
+            kept = federation.call("kept_states", plan_round(self._spec, max(round, 1), 1).cohort)
+        vector = federation.call("shared_parts")
+        scores: dict[str, float] = self._executor.get(self._executor.main_server.call("evaluate", round, vector, kept))
         return scores
 
     def _wall_seconds(self, progress: _Progress) -> float:
@@ -161,7 +165,11 @@ class Simulation:
     def _result(
         self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, scores: Mapping[str, float], costs: Profile
     ) -> RunResult:
-        parameters = {name: vector for name, vector in self._vectors().items() if name in ("federation/client", "server/back")}
+        parameters = {
+            name: vector
+            for name, vector in self._vectors().items()
+            if name in ("federation/client", "server/back") or name.endswith(".own")
+        }
         return RunResult(
             state=state,
             rounds=progress.round,
@@ -180,6 +188,7 @@ class Simulation:
                 bytes_up=progress.traffic.bytes_up,
                 bytes_down=progress.traffic.bytes_down,
             ),
+            serialized_bytes=self._executor.serialized_bytes(),
             wall_seconds=self._wall_seconds(progress),
         )
 

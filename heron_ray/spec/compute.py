@@ -32,6 +32,13 @@ class EvaluationSpec(Section):
 
     every: int = Field(default=10, ge=1, le=1_000_000, description="Rounds between evaluations.")
     batch_size: int = Field(default=1024, ge=1, le=1_000_000, description="Samples per forward pass of an evaluation.")
+    estimator_quality: bool = Field(
+        default=False,
+        description=(
+            "Whether evaluations also judge the clients' zeroth-order estimate on a batch of training samples: series "
+            "estimate_cosine, estimate_relative_error and probe_signal_to_noise. It changes no other figure."
+        ),
+    )
 
 
 class StopSpec(Section):

@@ -13,7 +13,7 @@ from heron_ray.spec.aggregation import AggregationSpec
 from heron_ray.spec.attack import AttackSpec
 from heron_ray.spec.compute import ClientsSpec, ComputeSpec, EvaluationSpec, StopSpec
 from heron_ray.spec.data import DataSpec
-from heron_ray.spec.method import FrozenClientMethod, MethodSpec
+from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
 from heron_ray.spec.section import Section
@@ -66,6 +66,13 @@ class ExperimentSpec(Section):
             raise _contradiction(f"model.{fault[0]}", fault[1])
         if (fault := self.aggregation.fault(self.clients.cohort)) is not None:
             raise _contradiction(f"aggregation.{fault[0]}", fault[1])
+        if (fault := self.method.fault(self)) is not None:
+            raise _contradiction(*fault)
+        if self.evaluation.estimator_quality and not self.method.probes_clients:
+            raise _contradiction(
+                "evaluation.estimator_quality",
+                f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
+            )
         return self
 
     @model_validator(mode="after")
@@ -79,10 +86,11 @@ class ExperimentSpec(Section):
             )
         if attack.start_round > self.rounds:
             raise _contradiction("attack.start_round", f"{attack.start_round} lies beyond the last round, rounds={self.rounds}")
-        if attack.acts_on == "update" and isinstance(self.method, FrozenClientMethod):
+        if attack.acts_on == "update" and not self.method.sends_vectors():
             raise _contradiction(
                 "attack.kind",
-                f"{attack.kind} acts on the clients' updates, and frozen_client has none: use attack=null, or label_flip",
+                f"{attack.kind} acts on the parameters that clients upload, and {self.method.kind}'s clients upload none here: "
+                "use attack=null, or label_flip",
             )
         return self
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from heron_ray.spec.optimizer import OptimizerSpec
+from heron_ray.spec.optimizer import AdamOptimizer, OptimizerSpec, SgdOptimizer
 from heron_ray.spec.section import Section
+
+if TYPE_CHECKING:
+    from heron_ray.spec.experiment import ExperimentSpec
 
 _UPLOAD_EVERY = Field(default=1, ge=1, le=1_000_000, description="Upload interval k: smashed data go up every k-th local step.")
 _CLIENT_OPTIMIZER = Field(description="The client's optimizer, for front model and auxiliary head together.")
+_FRONT_OPTIMIZER = Field(description="The client's optimizer, for the front model.")
+_WHOLE_OPTIMIZER = Field(description="The client's optimizer, for the whole model.")
 _SERVER_OPTIMIZER = Field(description="The main server's optimizer; its state lives as long as the run.")
+_COPIES_OPTIMIZER = Field(
+    description="The main server's optimizer; each client's copy of the back model begins its round with a fresh one."
+)
 Lifetime: TypeAlias = Annotated[
     Literal["round", "run"],
     Field(description="round: a client starts each round with fresh optimizer state. run: its state outlives its rounds."),
+]
+
+
+DirectionLaw: TypeAlias = Annotated[
+    Literal["sphere", "gaussian", "rademacher"],
+    Field(description="Law of a direction u: uniform on the unit sphere (estimate scaled by d), N(0, I), or random signs."),
 ]
 
 
@@ -23,10 +37,7 @@ class ZerothOrderSpec(Section):
 
     mu: float = Field(default=1e-3, gt=0, le=10, description="Perturbation scale: the length of a probe's step.")
     probes: int = Field(default=1, ge=1, le=100_000, description="Probes q per local step.")
-    direction: Literal["sphere", "gaussian", "rademacher"] = Field(
-        default="sphere",
-        description="Law of a direction u: uniform on the unit sphere (estimate scaled by d), N(0, I), or random signs.",
-    )
+    direction: DirectionLaw = "sphere"
     difference: Literal["forward", "central"] = Field(
         default="forward", description="forward: q + 1 forward passes per step. central: 2q, with a smaller bias."
     )
@@ -40,18 +51,60 @@ class ZerothOrderSpec(Section):
     )
 
 
-class HeronMethod(Section):
+class _Method(Section):
+    """What all methods have in common."""
+
+    uploads_vectors: ClassVar[bool] = True
+    """Whether clients upload parameters that a federation server joins."""
+
+    probes_clients: ClassVar[bool] = False
+    """Whether clients train by a zeroth-order estimate."""
+
+    def sends_vectors(self) -> bool:
+        """Whether an update attack has anything to act on."""
+        return self.uploads_vectors
+
+    def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
+        """The field of the experiment that cannot be with this method, and why; None where all is well."""
+        del experiment
+        return None
+
+
+class HeronMethod(_Method):
     """HERON-SFL (2601.09076): zeroth-order clients, no gradient comes back from the main server."""
+
+    probes_clients: ClassVar[bool] = True
 
     kind: Literal["heron"] = Field(description="HERON-SFL: clients train by forward passes alone.")
     upload_every: int = _UPLOAD_EVERY
+    upload: Literal["vectors", "scalars"] = Field(
+        default="vectors",
+        description=(
+            "What a client's round goes up as. vectors: its parameters. scalars: the seed and the scalar of every probe, from "
+            "which the federation server replays the round, to the same bits."
+        ),
+    )
     zeroth_order: ZerothOrderSpec = Field(default=ZerothOrderSpec(), description="The gradient estimator.")
     client_optimizer: OptimizerSpec = _CLIENT_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
+    def sends_vectors(self) -> bool:
+        """Not where scalars go up in their place."""
+        return self.upload == "vectors"
 
-class CseFslMethod(Section):
+    def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
+        """A round can only be replayed if it begins without a state that the federation server does not know."""
+        del experiment
+        if self.upload == "scalars" and self.client_optimizer_lifetime == "run" and keeps_state(self.client_optimizer):
+            return "method.upload", (
+                f"scalars cannot replay a round that continues from the {self.client_optimizer.kind} state of the client's "
+                "earlier rounds: use client_optimizer_lifetime=round, sgd without momentum, or upload=vectors"
+            )
+        return None
+
+
+class CseFslMethod(_Method):
     """CSE-FSL (2507.15816): HERON's first-order twin; clients backpropagate the auxiliary loss."""
 
     kind: Literal["cse_fsl"] = Field(description="CSE-FSL: clients backpropagate their auxiliary loss.")
@@ -61,21 +114,191 @@ class CseFslMethod(Section):
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
 
-class SflV2Method(Section):
-    """SplitFed V2 (2004.12088): clients backpropagate the gradient the main server returns, one client after another."""
+class AlignmentSpec(Section):
+    """How the main server aligns a client's auxiliary head with itself (FSL-SAGE)."""
 
-    kind: Literal["sflv2"] = Field(description="SplitFed V2: the main server returns dL/dz at every step.")
-    client_optimizer: OptimizerSpec = Field(description="The client's optimizer, for the front model.")
+    every: int = Field(default=10, ge=1, le=1_000_000, description="Rounds between alignments.")
+    samples: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Latest samples of smashed data kept per client, which is also the batch."
+    )
+    epochs: int = Field(default=100, ge=1, le=1_000_000, description="Optimizer steps per alignment.")
+    optimizer: OptimizerSpec = Field(
+        default=AdamOptimizer(kind="adam", lr=1e-3),
+        description="The optimizer of the auxiliary head, fresh at every alignment.",
+    )
+
+
+class FslSageMethod(_Method):
+    """FSL-SAGE (ICML 2025): clients backpropagate an auxiliary head that the main server aligns with its own gradients."""
+
+    kind: Literal["fsl_sage"] = Field(
+        description="FSL-SAGE: the auxiliary head is trained by the main server to imitate its gradient."
+    )
+    upload_every: int = _UPLOAD_EVERY
+    alignment: AlignmentSpec = Field(default=AlignmentSpec(), description="How auxiliary heads are aligned.")
+    client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
 
-class FrozenClientMethod(Section):
+class LocalLossMethod(_Method):
+    """Local-loss split learning (Han et al.): as CSE-FSL with an upload at every step and a server copy per client."""
+
+    kind: Literal["local_loss"] = Field(
+        description="Local-loss split learning (Han et al.): clients backpropagate an auxiliary loss; a server copy for each."
+    )
+    client_optimizer: OptimizerSpec = _CLIENT_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+    server_optimizer: OptimizerSpec = _COPIES_OPTIMIZER
+
+
+class SflV1Method(_Method):
+    """SplitFed V1 (2004.12088): as V2, with a copy of the back model per client, averaged after the round."""
+
+    kind: Literal["sflv1"] = Field(description="SplitFed V1: the main server returns dL/dz from a copy of its own per client.")
+    client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+    server_optimizer: OptimizerSpec = _COPIES_OPTIMIZER
+
+
+class SflV2Method(_Method):
+    """SplitFed V2 (2004.12088): clients backpropagate the gradient the main server returns, one client after another."""
+
+    kind: Literal["sflv2"] = Field(description="SplitFed V2: the main server returns dL/dz at every step.")
+    client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+    server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
+
+
+class SplitLoraMethod(_Method):
+    """SplitLoRA (2407.00952): SplitFed V2 on low-rank adapters; the weights they adapt stay as they are."""
+
+    kind: Literal["split_lora"] = Field(description="SplitLoRA: SplitFed V2 that trains and sends low-rank adapters only.")
+    client_optimizer: OptimizerSpec = Field(description="The client's optimizer, for the front model's adapters.")
+    client_optimizer_lifetime: Lifetime = "round"
+    server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
+
+    def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
+        """There must be adapters."""
+        if experiment.model.lora is None:
+            return "model.lora", "split_lora trains adapters, and the model has none: set model.lora={rank: 4, alpha: 32}"
+        return None
+
+
+class FrozenClientMethod(_Method):
     """The control: clients keep their initial weights; does training the client matter at all?"""
+
+    uploads_vectors: ClassVar[bool] = False
 
     kind: Literal["frozen_client"] = Field(description="Control: clients are never trained, only the main server is.")
     upload_every: int = _UPLOAD_EVERY
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
 
-MethodSpec: TypeAlias = Annotated[HeronMethod | CseFslMethod | SflV2Method | FrozenClientMethod, Field(discriminator="kind")]
+class HoSflMethod(_Method):
+    """HO-SFL (2603.14773): the main server returns dL/dz, the client turns it into scalars by forward passes alone."""
+
+    uploads_vectors: ClassVar[bool] = False
+    probes_clients: ClassVar[bool] = True
+
+    kind: Literal["ho_sfl"] = Field(
+        description="HO-SFL: zeroth-order clients that probe along the main server's dL/dz, with directions all clients share."
+    )
+    zeroth_order: ZerothOrderSpec = Field(default=ZerothOrderSpec(), description="The gradient estimator.")
+    client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
+    server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
+
+    def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
+        """All clients replay one history of means."""
+        if experiment.clients.cohort < experiment.clients.count:
+            return "clients.per_round", (
+                "ho_sfl needs every client in every round, because all replay one history of scalars: use per_round=null"
+            )
+        if experiment.aggregation.kind != "mean":
+            return "aggregation.kind", (
+                f"{experiment.aggregation.kind} joins vectors, and ho_sfl's clients upload scalars to be averaged: use mean"
+            )
+        return None
+
+
+class MuSplitFedMethod(_Method):
+    """MU-SplitFed (2510.21155): zeroth order on both sides; the main server takes several steps per upload."""
+
+    probes_clients: ClassVar[bool] = True
+
+    kind: Literal["mu_splitfed"] = Field(
+        description="MU-SplitFed: zeroth order on both sides, several server steps per upload."
+    )
+    server_steps: int = Field(default=1, ge=1, le=100_000, description="Zeroth-order steps tau of the main server per upload.")
+    mu: float = Field(default=1e-3, gt=0, le=10, description="Perturbation scale of the client's one probe per step.")
+    direction: DirectionLaw = "sphere"
+    server_zeroth_order: ZerothOrderSpec = Field(default=ZerothOrderSpec(), description="The main server's estimator.")
+    client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+    server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
+
+    @property
+    def zeroth_order(self) -> ZerothOrderSpec:
+        """The client's estimator."""
+        return ZerothOrderSpec(mu=self.mu, probes=1, direction=self.direction, difference="central")
+
+
+class FedGktMethod(_Method):
+    """FedGKT (2007.14513): client and main server teach each other by their logits; no model ever travels."""
+
+    uploads_vectors: ClassVar[bool] = False
+
+    kind: Literal["fedgkt"] = Field(
+        description="FedGKT: features and logits go up, the main server's logits come down, each side distils the other."
+    )
+    temperature: float = Field(default=3.0, gt=0, le=1e3, description="Temperature of both sides' soft targets.")
+    distillation: float = Field(default=1.0, ge=0, le=1e3, description="Weight of the distillation loss beside cross-entropy.")
+    client_optimizer: OptimizerSpec = _CLIENT_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+    server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
+
+
+class FedAvgMethod(_Method):
+    """FedAvg (1602.05629): every client trains the whole model; nothing is split."""
+
+    kind: Literal["fedavg"] = Field(
+        description="FedAvg: clients backpropagate through the whole model; there is no main server."
+    )
+    client_optimizer: OptimizerSpec = _WHOLE_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+
+
+class FedZoMethod(_Method):
+    """FedZO (2201.09531): FedAvg by forward passes alone."""
+
+    probes_clients: ClassVar[bool] = True
+
+    kind: Literal["fedzo"] = Field(
+        description="FedZO: clients train the whole model by forward passes; there is no main server."
+    )
+    zeroth_order: ZerothOrderSpec = Field(default=ZerothOrderSpec(), description="The gradient estimator.")
+    client_optimizer: OptimizerSpec = _WHOLE_OPTIMIZER
+    client_optimizer_lifetime: Lifetime = "round"
+
+
+MethodSpec: TypeAlias = Annotated[
+    HeronMethod
+    | CseFslMethod
+    | FslSageMethod
+    | LocalLossMethod
+    | SflV1Method
+    | SflV2Method
+    | SplitLoraMethod
+    | FrozenClientMethod
+    | HoSflMethod
+    | MuSplitFedMethod
+    | FedGktMethod
+    | FedAvgMethod
+    | FedZoMethod,
+    Field(discriminator="kind"),
+]
+
+
+def keeps_state(optimizer: OptimizerSpec) -> bool:
+    """Whether an optimizer's next step depends on more than the gradient."""
+    return not isinstance(optimizer, SgdOptimizer) or optimizer.momentum > 0

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.section import Section
 
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -45,6 +46,11 @@ _CUT = Field(
     description="Moves the cut: how many of the layers front + back the client holds. null: all of front.",
 )
 _AUXILIARY = Field(description="The client's auxiliary head.")
+_LORA = Field(
+    default=None,
+    description="Low-rank adapters in the place of trained weights, in front and back; the auxiliary head is trained in full. "
+    "null: none.",
+)
 
 
 class MlpModel(Section):
@@ -57,6 +63,7 @@ class MlpModel(Section):
     )
     cut: int | None = _CUT
     auxiliary: AuxiliarySpec = _AUXILIARY
+    lora: LoraSpec | None = _LORA
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -88,6 +95,7 @@ class CnnModel(Section):
     )
     cut: int | None = _CUT
     auxiliary: AuxiliarySpec = _AUXILIARY
+    lora: LoraSpec | None = _LORA
 
     @property
     def stages(self) -> tuple[int, ...]:
@@ -115,4 +123,89 @@ class CnnModel(Section):
         return None
 
 
-ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel, Field(discriminator="kind")]
+class FlatLinearAuxiliary(Section):
+    """All of the smashed data, flattened, to the classes."""
+
+    kind: Literal["flat_linear"] = Field(description="A single fully connected layer on the flattened smashed data.")
+
+
+class PooledLinearAuxiliary(Section):
+    """The smashed data's mean over height and width to the classes."""
+
+    kind: Literal["pooled_linear"] = Field(
+        description="The mean over height and width, then a single fully connected layer: few parameters at any cut."
+    )
+
+
+class BlocksAuxiliary(Section):
+    """The network goes on for some blocks, with values of their own."""
+
+    kind: Literal["blocks"] = Field(
+        description="Blocks like those after the cut, with initial values of their own, then the mean over height and width "
+        "and a single fully connected layer."
+    )
+    blocks: int = Field(ge=1, description="How many blocks; at most as many as come after the cut.")
+
+
+class Resnet18Model(Section):
+    """ResNet-18, whole or slim: a stem, eight residual blocks and a fully connected layer, cut after any block."""
+
+    kind: Literal["resnet18"] = Field(description="ResNet-18 on images: four stages of two residual blocks.")
+    stem: Literal["cifar", "imagenet"] = Field(
+        default="cifar",
+        description="cifar: a 3x3 convolution at full size, for small images. imagenet: a 7x7 convolution of stride 2 and "
+        "max-pooling, which leave a quarter of height and width.",
+    )
+    width: int = Field(
+        default=64,
+        ge=1,
+        le=4096,
+        description="Channels of the first stage; the others have 2, 4 and 8 times as many. 64: ResNet-18 itself.",
+    )
+    cut: int = Field(
+        default=1, ge=0, le=8, description="How many of the eight blocks the client holds after the stem; 0: only the stem."
+    )
+    auxiliary: Annotated[FlatLinearAuxiliary | PooledLinearAuxiliary | BlocksAuxiliary, Field(discriminator="kind")] = (
+        _AUXILIARY
+    )
+    lora: LoraSpec | None = _LORA
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels after the stem and after each of the eight blocks."""
+        return (self.width, *(self.width << block // 2 for block in range(8)))
+
+    def cut_size(self, input_shape: tuple[int, ...]) -> tuple[int, int]:
+        """Height and width of the smashed data, in pixels; every halving rounds up."""
+        halvings = self._stem_halvings + max(self.cut - 1, 0) // 2
+        height, width = (-(-side >> halvings) for side in input_shape[1:])
+        return height, width
+
+    def fault(self, input_shape: tuple[int, ...]) -> tuple[str, str] | None:
+        """The field that cannot be for samples of this shape, and why; None where all is well."""
+        if len(input_shape) != 3:
+            return "kind", f"resnet18 needs images of shape (channels, height, width), not samples of shape {input_shape}"
+        halvings = self._stem_halvings + 3
+        least = 2 ** (halvings - 1) + 1
+        if min(input_shape[1:]) < least:
+            height, width = input_shape[1:]
+            return (
+                "stem",
+                f"{self.stem} and the stages after it halve height and width {halvings} times, which a {height}x{width} image "
+                f"does not bear: at least {least}x{least}" + (", or stem: cifar" if self.stem == "imagenet" else ""),
+            )
+        after = 8 - self.cut
+        if isinstance(self.auxiliary, BlocksAuxiliary) and self.auxiliary.blocks > after:
+            way_out = f"at most {after}, or a smaller cut" if after else "take a smaller cut or kind: pooled_linear"
+            return (
+                "auxiliary.blocks",
+                f"{self.auxiliary.blocks} are more than the {after} that come after cut {self.cut}: {way_out}",
+            )
+        return None
+
+    @property
+    def _stem_halvings(self) -> int:
+        return 2 if self.stem == "imagenet" else 0
+
+
+ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel | Resnet18Model, Field(discriminator="kind")]

@@ -1,6 +1,10 @@
-"""Zeroth-order estimation: seeded directions and the two-point gradient estimator. Pure torch; imports spec and vectors."""
+"""Zeroth-order estimation: seeded directions, the two-point gradient estimator and a judgement of its estimates.
+
+Pure torch; imports spec and vectors.
+"""
 
 from heron_ray.zo.directions import DirectionStream, estimate_scale
 from heron_ray.zo.estimator import ZerothOrderEstimator
+from heron_ray.zo.quality import estimator_quality
 
-__all__ = ["DirectionStream", "ZerothOrderEstimator", "estimate_scale"]
+__all__ = ["DirectionStream", "ZerothOrderEstimator", "estimate_scale", "estimator_quality"]

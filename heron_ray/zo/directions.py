@@ -8,15 +8,12 @@ Shapes: P = parameters, L = length of a piece.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from heron_ray.seeds import generator
-
-DirectionLaw: TypeAlias = Literal["sphere", "gaussian", "rademacher"]
+from heron_ray.spec.method import DirectionLaw
 
 PIECE = 2**16
 """Numbers drawn at a time. Part of every recorded trajectory: it decides which bits belong to which coordinate."""

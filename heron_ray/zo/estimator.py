@@ -8,7 +8,8 @@ c_p = s * difference / (mu q), so g is never held: it is rebuilt piece by piece 
 
 theta is perturbed in place and the perturbation subtracted again, as in MeZO (2305.17333), because a kept copy would double
 a lean client's memory. Float32 rounding then moves a coordinate by about one unit in the last place per probe; a test
-bounds it. Shapes: P = parameters, q = probes, L = length of a piece.
+bounds it. Whoever knows seeds and coefficients can `replay` a step to the same bits. Running statistics of batch
+normalisation are never touched by a probe. Shapes: P = parameters, q = probes, L = length of a piece.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class ZerothOrderEstimator:
     def __init__(self, spec: ZerothOrderSpec, vector: FlatVector) -> None:
         """Take the buffers."""
         self._spec = spec
+        self._vector = vector
         self._theta = vector.data
         self._pieces = pieces(len(vector))
         length = min(PIECE, len(vector)) if spec.replay else len(vector)
@@ -44,6 +46,7 @@ class ZerothOrderEstimator:
         self._estimate = vector.buffer("estimate", length)
         self._holds_whole = length == len(vector)
         self._held: int | None = None
+        self._summed: list[Tensor] | None = None
         self._scale = estimate_scale(spec.direction, len(vector))
 
     def probe(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[int]) -> list[Tensor]:
@@ -58,25 +61,53 @@ class ZerothOrderEstimator:
         Returns:
             The coefficients c_p, q scalars.
         """
-        coefficients = []
-        for number, seed in enumerate(seeds):
-            coefficients.append(self._coefficient(loss, loss_at_theta, seed))
-            if self._holds_whole:
-                _accumulate(self._estimate, self._direction, coefficients[-1], first=number == 0)
+        coefficients: list[Tensor] = []
+        with self._vector.hold_statistics():
+            for number, seed in enumerate(seeds):
+                coefficients.append(self._coefficient(loss, loss_at_theta, seed))
+                if self._holds_whole:
+                    _accumulate(self._estimate, self._direction, coefficients[-1], first=number == 0)
+        self._summed = coefficients
         return coefficients
 
+    def replay(self, seeds: Sequence[int]) -> None:
+        """Move theta as `probe` does, without evaluating anything: afterwards it has the same rounding errors."""
+        for seed in seeds:
+            normaliser = self._normaliser(seed)
+            for distance in self._distances():
+                self._shift(seed, normaliser, distance)
+
+    def outputs(self, function: Callable[[], Tensor], seed: int) -> tuple[Tensor, Tensor]:
+        """What `function` gives at theta + mu u and at theta - mu u; theta is where it was afterwards."""
+        mu, normaliser = self._spec.mu, self._normaliser(seed)
+        with self._vector.hold_statistics():
+            self._shift(seed, normaliser, mu)
+            above = function()
+            self._shift(seed, normaliser, -2 * mu)
+            below = function()
+            self._shift(seed, normaliser, mu)
+        return above, below
+
+    def coefficient(self, difference: Tensor) -> Tensor:
+        """c_p of a probe whose losses differ by `difference`: L(theta + mu u) less L(theta), or less L(theta - mu u)."""
+        width = self._spec.mu if self._spec.difference == "forward" else 2 * self._spec.mu
+        return difference.mul_(self._scale / (width * self._spec.probes))
+
     def gradient(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
-        """The estimate sum_p c_p u_p of the latest `probe`, piece by piece.
+        """The estimate sum_p c_p u_p, piece by piece.
 
         Args:
-            seeds: As given to `probe`.
-            coefficients: As returned by `probe`.
+            seeds: One per probe.
+            coefficients: As returned by `probe`, or any others.
 
         Yields:
             Where the piece lies, and the piece [L]: a buffer that the caller may use as scratch space until it asks for the
             next one.
         """
         if self._holds_whole:
+            if coefficients is not self._summed:
+                self._sum(seeds, coefficients)
+            self._summed = None  # the caller is about to overwrite it
             yield slice(0, len(self._estimate)), self._estimate
             return
         normalisers = [self._normaliser(seed) for seed in seeds]
@@ -95,17 +126,26 @@ class ZerothOrderEstimator:
 
     def _coefficient(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seed: int) -> Tensor:
         """c_p for one direction; theta is where it was afterwards."""
-        mu, q = self._spec.mu, self._spec.probes
+        if self._spec.difference == "central":
+            above, below = self.outputs(loss, seed)
+            return self.coefficient(above - below)
         normaliser = self._normaliser(seed)
-        self._shift(seed, normaliser, mu)
+        self._shift(seed, normaliser, self._spec.mu)
         above = loss()
-        if self._spec.difference == "forward":
-            self._shift(seed, normaliser, -mu)
-            return (above - loss_at_theta).mul_(self._scale / (mu * q))
-        self._shift(seed, normaliser, -2 * mu)
-        below = loss()
-        self._shift(seed, normaliser, mu)
-        return (above - below).mul_(self._scale / (2 * mu * q))
+        self._shift(seed, normaliser, -self._spec.mu)
+        return self.coefficient(above - loss_at_theta)
+
+    def _distances(self) -> tuple[float, ...]:
+        """How far theta is moved along a direction, move by move; they add up to nothing."""
+        mu = self._spec.mu
+        return (mu, -mu) if self._spec.difference == "forward" else (mu, -2 * mu, mu)
+
+    def _sum(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> None:
+        """Rebuild the whole estimate. The direction's buffer may meanwhile have served another client."""
+        self._held = None
+        for number, (seed, coefficient) in enumerate(zip(seeds, coefficients, strict=True)):
+            self._hold(seed)
+            _accumulate(self._estimate, self._direction, coefficient, first=number == 0)
 
     def _shift(self, seed: int, normaliser: Tensor | None, distance: float) -> None:
         """Move theta by distance * u."""

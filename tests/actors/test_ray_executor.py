@@ -17,7 +17,7 @@ from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, LocalExecutor, Simulation
 from heron_ray.simulation.events import Event, RoundFinished
 from heron_ray.spec import ExperimentSpec
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, method_overrides
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,9 @@ def local_digest(spec: ExperimentSpec) -> str:
 
 
 OVERRIDES = {
-    "heron": ["clients.per_round=5"],
+    "heron": ["clients.per_round=5", "method.upload=scalars"],
+    "fsl_sage": ["clients.per_round=4"],
+    "fedgkt": ["clients.per_round=4", "method.client_optimizer={kind: adam, lr: 0.01}"],
     "cse_fsl": ["method.client_optimizer={kind: adam, lr: 0.01}", "method.client_optimizer_lifetime=run"],
     "sflv2": ["clients.per_round=3"],
     "frozen_client": ["method.upload_every=2"],
@@ -51,7 +53,7 @@ OVERRIDES = {
 @pytest.mark.parametrize("actors", [1, 4, 2])
 @pytest.mark.parametrize("kind", sorted(METHODS))
 def test_digests_are_equal_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, kind: str, actors: int) -> None:
-    spec = make_spec(f"method.kind={kind}", *OVERRIDES[kind], f"compute.actors={actors}")
+    spec = make_spec(*method_overrides(kind), *OVERRIDES.get(kind, []), f"compute.actors={actors}")
     assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
 
 

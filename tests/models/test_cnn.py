@@ -14,7 +14,7 @@ from heron_ray.methods.registry import METHODS
 from heron_ray.models import SplitModel, build_model
 from heron_ray.simulation import LocalExecutor, Simulation, profile
 from heron_ray.spec.model import CnnModel, MlpModel, ModelSpec
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, method_overrides, takes
 
 SHAPE = (3, 12, 20)
 CNN = {"kind": "cnn", "front": (8, 4), "back": (6,), "head": (5,), "auxiliary": {"kind": "linear"}}
@@ -149,10 +149,15 @@ def stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("kind", sorted(METHODS))
 def test_every_method_learns_from_image_files_with_a_cnn(make_spec: MakeSpec, kind: str) -> None:
     data = "data={kind: image_folder, path: stripes, classes: 2, height: 8, width: 8, channels: 1}"
-    rates = ["method.server_optimizer.lr=0.2"]
-    if kind != "frozen_client":
-        rates.append(f"method.client_optimizer.lr={0.05 if kind == 'heron' else 0.2}")
-    spec = make_spec(data, SMALL_CNN, f"method.kind={kind}", "rounds=25", "partition={kind: iid}", *rates)
+    rates = (
+        [f"method.server_optimizer.lr={0.02 if kind in ('mu_splitfed', 'split_lora') else 0.2}"]
+        if takes(kind, "server_optimizer")
+        else []
+    )
+    if takes(kind, "client_optimizer"):
+        slow = takes(kind, "zeroth_order") or kind in ("mu_splitfed", "split_lora")
+        rates.append(f"method.client_optimizer.lr={0.05 if slow else 0.2}")
+    spec = make_spec(data, SMALL_CNN, *method_overrides(kind), "rounds=25", "partition={kind: iid}", *rates)
     with LocalExecutor() as executor:
         result = Simulation(spec, executor).run()
     assert result.test_accuracy > 0.75

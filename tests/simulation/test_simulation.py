@@ -19,7 +19,7 @@ from heron_ray.simulation.roles import ClientHost
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
 from heron_ray.vectors import FlatVector
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, method_overrides, takes
 
 
 def run(spec: ExperimentSpec, **options: object) -> RunResult:
@@ -45,9 +45,12 @@ ADAM = "method.client_optimizer={kind: adam, lr: 0.01}"
 
 @pytest.mark.parametrize("kind", sorted(METHODS))
 def test_a_resumed_run_is_the_undisturbed_run(make_spec: MakeSpec, tmp_path: Path, kind: str) -> None:
-    overrides = [f"method.kind={kind}", "rounds=6", "compute.checkpoint_every=2", "clients.per_round=4"]
-    overrides.append("method.server_optimizer={kind: adam, lr: 0.01}")
-    if kind != "frozen_client":
+    overrides = [*method_overrides(kind), "rounds=6", "compute.checkpoint_every=2"]
+    if kind != "ho_sfl":  # it needs every client in every round
+        overrides.append("clients.per_round=4")
+    if takes(kind, "server_optimizer"):
+        overrides.append("method.server_optimizer={kind: adam, lr: 0.01}")
+    if takes(kind, "client_optimizer", "client_optimizer_lifetime"):
         overrides += [ADAM, "method.client_optimizer_lifetime=run"]
     spec = make_spec(*overrides)
     whole, whole_events = run(spec), ListSink()

@@ -10,29 +10,37 @@ from torch import Tensor
 
 from heron_ray.federation import Attack, make_attack
 from heron_ray.measure.traffic import TrafficLedger
-from heron_ray.methods import Client, ClientUpdate, Exchange, Upload, make_method
-from heron_ray.methods.method import ClientRound
+from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Upload, make_method
+from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.seeds import Purpose, derive, generator
-from heron_ray.simulation.messages import ClientState, Progress, Updates, Uploads, Waiting
+from heron_ray.simulation import accounting
+from heron_ray.simulation.messages import ClientState, Progress, Scripts, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
+
+_OWN, _MEMORY = "own", "memory."
+"""Under which names a client's own parts and its memory are kept."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Run:
     """A client's generator on its way. `saved` holds its vector while another client uses the buffers.
 
-    `attack` is what it does in this round; None where it is honest.
+    `attack` is what it does in this round; None where it is honest. `scalars` are what it last put into an exchange; so many
+    `seeds` come down beside their mean.
     """
 
     number: int
     round: int
     generator: ClientRound
     attack: Attack | None
+    kept: ClientState
     waiting: Waiting | None = None
     barriers: int = 0
+    seeds: int = 0
+    scalars: Float32Array | None = None
     saved: Tensor | None = None
 
 
@@ -40,17 +48,18 @@ class _Run:
 class _Answers:
     """What the clients of a chunk were waiting for."""
 
-    dz: Float32Array | None
+    kind: Reply | None
+    reply: Float32Array | None
     barrier: int
     cohort_mean: Float32Array | None
 
     def take(self, run: _Run, traffic: TrafficLedger) -> Float32Array | None:
         """The answer for one client, counted as sent down."""
-        if run.waiting is Waiting.REPLY and self.dz is not None:
-            traffic.add_gradient(self.dz)
-            return self.dz
+        if run.waiting is Waiting.REPLY and self.reply is not None and self.kind is not None:
+            accounting.count_reply(traffic, self.kind, self.reply)
+            return self.reply
         if run.waiting is Waiting.COHORT and self.cohort_mean is not None:
-            traffic.add("down", scalars=self.cohort_mean.nbytes)
+            accounting.count_exchange_down(traffic, self.cohort_mean, run.seeds)
             return self.cohort_mean
         return None
 
@@ -59,29 +68,24 @@ class _Answers:
 class _Outbox:
     """What the clients of a chunk sent since the last call."""
 
-    uploads: list[tuple[Float32Array, np.ndarray]] = field(default_factory=list)
-    scalars: list[Float32Array] = field(default_factory=list)
-    updates: list[tuple[int, Float32Array, ClientState]] = field(default_factory=list)
+    uploads: list[tuple[int, Float32Array, np.ndarray, dict[str, Float32Array]]] = field(default_factory=list)
+    updates: list[tuple[int, Float32Array, Script | None, ClientState]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     bytes: int = 0
 
-    def take_upload(self, upload: Upload) -> None:
+    def take_upload(self, number: int, upload: Upload) -> None:
         """Copy the arrays out, so that the client's smashed data are free when its generator goes on."""
         z, y = np.array(upload.z.cpu().numpy()), upload.y.cpu().numpy()
-        self.uploads.append((z, y))
-        self.bytes += z.nbytes + y.nbytes
-        self.traffic.add_upload(z, y)
+        also = {kind: np.array(tensor.cpu().numpy()) for kind, tensor in upload.also.items()}
+        self.uploads.append((number, z, y, also))
+        self.bytes += z.nbytes + y.nbytes + sum(array.nbytes for array in also.values())
+        accounting.count_upload(self.traffic, z, y, also)
 
-    def take_update(self, number: int, update: Float32Array, state: ClientState) -> None:
-        """Keep a finished client's update."""
-        self.updates.append((number, update, state))
-        self.bytes += update.nbytes + sum(vector.nbytes for vector in state.values())
-
-    def take_scalars(self, exchange: Exchange) -> None:
-        """Copy the scalars out."""
-        self.scalars.append(np.array(exchange.scalars.cpu().numpy()))
-        self.traffic.add("up", scalars=self.scalars[-1].nbytes)
+    def take_update(self, number: int, vector: Float32Array, script: Script | None, state: ClientState) -> None:
+        """Keep what a finished client sends: its update, or the statistics that go with its script."""
+        self.updates.append((number, vector, script, state))
+        self.bytes += vector.nbytes + sum(kept.nbytes for kept in state.values())
 
 
 class ClientHost:
@@ -98,6 +102,7 @@ class ClientHost:
         self._attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
+        self._initial = self._vector.numpy(self._method.own_parts)
         self._chunks: dict[int, list[_Run]] = {}
         self._active: _Run | None = None
 
@@ -106,7 +111,7 @@ class ClientHost:
         chunk: Chunk,
         broadcast: Float32Array,
         kept_states: tuple[ClientState, ...],
-        dz: Float32Array | None,
+        reply: Float32Array | None,
         barrier: int,
         cohort_mean: Float32Array | None,
     ) -> tuple[Progress, Uploads | None, Updates | None, list[Float32Array]]:
@@ -114,9 +119,9 @@ class ClientHost:
 
         Args:
             chunk: Which clients; the first call for a chunk begins their rounds.
-            broadcast: The global client vector [P].
-            kept_states: Per client of the chunk, its kept optimizer state; empty if the method keeps none.
-            dz: dL/dz [B, *cut] for the client of a coupled method that waits for it.
+            broadcast: The global values of the parts that clients share [P].
+            kept_states: Per client of the chunk, what it keeps between its rounds; empty if the method keeps nothing.
+            reply: The main server's answer to the client of a coupled method that waits for it.
             barrier: The exchange whose mean is given; 0 before the first.
             cohort_mean: The cohort's mean scalars [S], for the clients that wait at that exchange.
 
@@ -127,40 +132,40 @@ class ClientHost:
         runs = self._chunks.setdefault(chunk.number, [])
         outbox = _Outbox()
         if not runs:
-            runs += self._begin(chunk, broadcast, kept_states, outbox)
-        waiting = self._advance_runs(runs, _Answers(dz, barrier, cohort_mean), broadcast, outbox)
+            runs += self._begin(chunk, kept_states, outbox)
+        waiting = self._advance_runs(runs, _Answers(self._method.reply, reply, barrier, cohort_mean), broadcast, outbox)
         if waiting is Waiting.NOTHING:
             del self._chunks[chunk.number]
         progress = Progress(waiting=waiting, losses=tuple(outbox.losses), traffic=outbox.traffic)
-        return progress, _pack_uploads(outbox), self._pack_updates(outbox), outbox.scalars
+        exchanged = [run.scalars for run in runs if run.waiting is Waiting.COHORT and run.scalars is not None]
+        return progress, _pack_uploads(chunk.round, outbox), self._pack_updates(outbox), exchanged
 
-    def _begin(
-        self, chunk: Chunk, broadcast: Float32Array, kept_states: tuple[ClientState, ...], outbox: _Outbox
-    ) -> list[_Run]:
-        initial = torch.tensor(broadcast)
+    def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
         runs = []
         for position, number in enumerate(chunk.clients):
             attack = self._attack if number in chunk.attackers else None
-            client = self._client(chunk.round, number, kept_states[position] if kept_states else {}, attack)
-            begun = self._method.client_round(client)
-            run = _Run(number=number, round=chunk.round, generator=begun, attack=attack, saved=initial)
-            runs.append(run)
-            if self._method.synchronised:
-                outbox.traffic.add_model("down", self._vector.part_sizes)
+            kept = kept_states[position] if kept_states else {}
+            begun = self._method.client_round(self._client(chunk.round, number, kept, attack))
+            runs.append(_Run(number=number, round=chunk.round, generator=begun, attack=attack, kept=kept))
+            accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
 
-    def _client(self, round: int, number: int, kept_state: ClientState, attack: Attack | None) -> Client:
-        spec, train = self._setup.spec, self._setup.dataset.train
-        batches = Batches(self._setup.shards[number], spec.clients.batch_size, seed=spec.seed, round=round, client=number)
+    def _client(self, round: int, number: int, kept: ClientState, attack: Attack | None) -> Client:
+        spec, train, shard = self._setup.spec, self._setup.dataset.train, self._setup.shards[number]
+        batches = Batches(shard, spec.clients.batch_size, seed=spec.seed, round=round, client=number)
+        device = self._vector.data.device
 
         def batch(step: int) -> tuple[Tensor, Tensor]:
             indices = torch.from_numpy(batches.indices(step))
-            device = self._vector.data.device
             y = train.y.index_select(0, indices)
             if attack is not None:
                 y = attack.on_labels(y, classes=self._setup.dataset.classes)
             return train.x.index_select(0, indices).to(device), y.to(device)
 
+        def positions(step: int) -> Tensor:
+            return torch.from_numpy(np.searchsorted(shard, batches.indices(step))).to(device)
+
+        tensors = {name: torch.tensor(values, device=device) for name, values in kept.items() if name != _OWN}
         return Client(
             number=number,
             round=round,
@@ -169,7 +174,10 @@ class ClientHost:
             model=self._model,
             vector=self._vector,
             batch=batch,
-            kept_state={name: torch.tensor(values) for name, values in kept_state.items()},
+            positions=positions,
+            samples=len(shard),
+            optimizer_state={name: tensor for name, tensor in tensors.items() if not name.startswith(_MEMORY)},
+            memory={name.removeprefix(_MEMORY): tensor for name, tensor in tensors.items() if name.startswith(_MEMORY)},
         )
 
     def _advance_runs(self, runs: list[_Run], answers: _Answers, broadcast: Float32Array, outbox: _Outbox) -> Waiting:
@@ -185,7 +193,7 @@ class ClientHost:
 
     def _drive(self, run: _Run, answer: Float32Array | None, broadcast: Float32Array, outbox: _Outbox) -> None:
         """Run one client until it is done or waits; afterwards `run.waiting` says which."""
-        self._activate(run)
+        self._activate(run, broadcast)
         reply = None if answer is None else torch.tensor(answer).to(self._vector.data.device)
         run.waiting = None
         while run.waiting is None:
@@ -196,25 +204,29 @@ class ClientHost:
                 return
             reply = None
             if isinstance(message, Exchange):
-                outbox.take_scalars(message)
+                accounting.count_exchange_up(outbox.traffic, message)
+                run.scalars, run.seeds = np.array(message.scalars.cpu().numpy()), message.seeds
                 run.barriers += 1
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(message)
+                outbox.take_upload(run.number, message)
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
                 elif outbox.bytes >= CHUNK_BYTES:
                     run.waiting = Waiting.ROOM
             del message
 
-    def _activate(self, run: _Run) -> None:
+    def _activate(self, run: _Run, broadcast: Float32Array) -> None:
         """Give the model buffers to `run`, putting the vector of a client that is not done aside."""
         if self._active is run:
             return
         if self._active is not None:
-            self._active.saved = self._vector.data.clone()
-        if run.saved is not None:
-            self._vector.data.copy_(run.saved)
+            self._active.saved = self._vector.state.clone()
+        if run.waiting is None:
+            self._vector.load(broadcast, self._method.shared_parts)
+            self._vector.load(run.kept.get(_OWN, self._initial), self._method.own_parts)
+        elif run.saved is not None:
+            self._vector.state.copy_(run.saved)
             run.saved = None
         self._active = run
 
@@ -223,14 +235,25 @@ class ClientHost:
         self._active = None
         if update.loss is not None:
             outbox.losses.append(update.loss.item())
-        if self._method.synchronised:
-            outbox.traffic.add_model("up", self._vector.part_sizes)
-            state = {name: tensor.cpu().numpy() for name, tensor in update.state.items()} if self._method.keeps_state else {}
-            outbox.take_update(run.number, self._update(run, broadcast), state)
+        accounting.count_update(outbox.traffic, self._method, self._vector, update)
+        shared, kept = self._method.shared_parts, self._kept(update)
+        if update.script is not None:
+            outbox.take_update(run.number, self._vector.statistics(shared), update.script, kept)
+        elif shared or kept:
+            outbox.take_update(run.number, self._update(run, broadcast), None, kept)
+
+    def _kept(self, update: ClientUpdate) -> ClientState:
+        """What a client that has ended its round keeps for its next one. Aligned parts are kept as they came."""
+        kept = {f"{_MEMORY}{name}": tensor.cpu().numpy() for name, tensor in update.memory.items()}
+        if self._method.keeps_optimizer_state:
+            kept |= {name: tensor.cpu().numpy() for name, tensor in update.state.items()}
+        if personal := self._method.parts_to_be(Fate.PERSONAL):
+            kept[_OWN] = self._vector.numpy(personal)
+        return kept
 
     def _update(self, run: _Run, broadcast: Float32Array) -> Float32Array:
-        """What a client that has ended its round uploads [P]: its vector minus the broadcast one, if it is honest."""
-        update = self._vector.numpy() - broadcast
+        """What a client that has ended its round uploads [P]: its shared parts minus the broadcast ones, if it is honest."""
+        update = self._vector.numpy(self._method.shared_parts) - broadcast
         if run.attack is None:
             return update
         draw = generator(derive(self._setup.spec.seed, Purpose.ATTACK, run.round, run.number))
@@ -239,13 +262,34 @@ class ClientHost:
     def _pack_updates(self, outbox: _Outbox) -> Updates | None:
         if not outbox.updates:
             return None
-        numbers, vectors, states = zip(*outbox.updates, strict=True)
-        samples = tuple(len(self._setup.shards[number]) for number in numbers)
-        return Updates(clients=numbers, samples=samples, vectors=np.stack(vectors), states=states)
+        numbers, vectors, told, states = zip(*outbox.updates, strict=True)
+        rows, scripts = np.stack(vectors), [script for script in told if script is not None]
+        return Updates(
+            clients=numbers,
+            samples=tuple(len(self._setup.shards[number]) for number in numbers),
+            vectors=None if scripts else rows,
+            scripts=_pack_scripts(scripts, rows) if scripts else None,
+            states=states,
+        )
 
 
-def _pack_uploads(outbox: _Outbox) -> Uploads | None:
+def _pack_scripts(scripts: list[Script], statistics: Float32Array) -> Scripts:
+    return Scripts(
+        seeds=np.array([script.seeds for script in scripts], dtype=np.uint64),
+        coefficients=np.stack([script.coefficients.cpu().numpy() for script in scripts]),
+        statistics=statistics,
+    )
+
+
+def _pack_uploads(round: int, outbox: _Outbox) -> Uploads | None:
     if not outbox.uploads:
         return None
-    zs, ys = zip(*outbox.uploads, strict=True)
-    return Uploads(sizes=tuple(len(y) for y in ys), z=np.concatenate(zs), y=np.concatenate(ys))
+    clients, zs, ys, others = zip(*outbox.uploads, strict=True)
+    return Uploads(
+        round=round,
+        clients=clients,
+        sizes=tuple(len(y) for y in ys),
+        z=np.concatenate(zs),
+        y=np.concatenate(ys),
+        also={kind: np.concatenate([also[kind] for also in others]) for kind in others[0]},
+    )

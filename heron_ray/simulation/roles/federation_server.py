@@ -5,44 +5,67 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 
 from heron_ray.federation import make_rule
-from heron_ray.methods import make_method
-from heron_ray.simulation.messages import ClientState, Updates
+from heron_ray.methods import Script, make_method
+from heron_ray.simulation.messages import ClientState, Scripts, Updates
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
 
 
 class FederationServer:
-    """Holds the global client vector [P], and client states where the method keeps them."""
+    """Holds the global values of the parts that clients share [P].
+
+    It also stands for the clients' own storage: whatever a client keeps between its rounds lies here.
+    """
 
     def __init__(self, setup: Setup) -> None:
         """Start from the initial model."""
-        method = make_method(setup.spec.method)
+        self._method = make_method(setup.spec.method)
         self._rule = make_rule(setup.spec.aggregation)
-        self._vector = FlatVector(setup.build_model().parts(method.client_parts)).numpy()
+        self._replica = FlatVector(setup.build_model().parts(self._method.client_parts))
+        self._vector = self._replica.numpy(self._method.shared_parts)
         self._states: dict[int, ClientState] = {}
         self._collected = 0
 
     def broadcast(self) -> Float32Array:
-        """The global client vector [P]."""
+        """The message that begins a round: the global values of the shared parts [P]."""
+        return self.shared_parts()
+
+    def shared_parts(self) -> Float32Array:
+        """The global values of the shared parts [P]."""
         return self._vector.copy()
 
     def kept_states(self, clients: Sequence[int]) -> tuple[ClientState, ...]:
-        """The kept optimizer state of each client; empty mappings for clients not yet seen."""
+        """What each client keeps; empty mappings for clients not yet seen."""
         return tuple(self._states.get(client, {}) for client in clients)
+
+    def keep(self, states: Mapping[int, ClientState]) -> None:
+        """Take what clients were sent by the main server, to be kept beside what they keep already."""
+        for client, state in states.items():
+            self._states[client] = {**self._states.get(client, {}), **state}
 
     def collect(self, updates: Updates | None) -> None:
         """Take the updates of a chunk; chunks come in canonical order."""
         if updates is None:
             return
-        for client, samples, update, state in zip(
-            updates.clients, updates.samples, updates.vectors, updates.states, strict=True
-        ):
-            self._rule.add(update, samples)
-            self._collected += 1
-            if state:
-                self._states[client] = state
+        vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
+        if vectors is not None and vectors.shape[1]:
+            for samples, update in zip(updates.samples, vectors, strict=True):
+                self._rule.add(update, samples)
+                self._collected += 1
+        self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
+
+    def _replay(self, scripts: Scripts) -> Float32Array:
+        """The updates [K, P] that scripts tell, by doing to the broadcast vector what each client did."""
+        shared, updates = self._method.shared_parts, []
+        for seeds, coefficients, statistics in zip(scripts.seeds, scripts.coefficients, scripts.statistics, strict=True):
+            self._replica.load(self._vector, shared)
+            self._method.replay(self._replica, Script(seeds=seeds.tolist(), coefficients=torch.tensor(coefficients)))
+            self._replica.load_statistics(statistics, shared)
+            updates.append(self._replica.numpy(shared) - self._vector)
+        return np.stack(updates)
 
     def exchange(self, *scalars: list[Float32Array]) -> Float32Array:
         """The mean [S] over the cohort of the clients' scalars, one list per chunk in canonical order."""
@@ -51,15 +74,15 @@ class FederationServer:
         return mean.astype(np.float32)
 
     def aggregate(self) -> bool:
-        """End the round: apply the joined update, if any came. Returns whether the global vector is finite."""
+        """End the round: apply the joined update, if any came. Returns whether the global values are finite."""
         if self._collected:
             self._vector = self._vector + self._rule.result()
             self._collected = 0
         return bool(np.isfinite(self._vector).all())
 
     def state(self) -> dict[str, Float32Array]:
-        """All that must be kept to continue: the global vector and the kept client states."""
-        state = {"client": self.broadcast()}
+        """All that must be kept to continue: the global values and what clients keep."""
+        state = {"client": self.shared_parts()}
         for client, vectors in sorted(self._states.items()):
             state |= {f"kept.{client}.{name}": vector for name, vector in vectors.items()}
         return state

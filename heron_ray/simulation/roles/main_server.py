@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from heron_ray.measure.accuracy import evaluate
+from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import MainServer as MethodServer
 from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
-from heron_ray.simulation.messages import Uploads
+from heron_ray.seeds import Purpose, derive, generator
+from heron_ray.simulation import accounting
+from heron_ray.simulation.messages import ClientState, Uploads
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
+from heron_ray.zo import estimator_quality
+
+_OPTIMIZER, _KEPT = "optimizer.", "kept."
 
 
 class MainServer:
-    """Holds the back model and its optimizer, and a copy of the client's parts for evaluation."""
+    """Holds the back model and its optimizer, and a copy of the client's parts for evaluation.
+
+    Of a method whose clients hold the whole model it only judges.
+    """
 
     def __init__(self, setup: Setup) -> None:
         """Build the model and the method."""
@@ -26,44 +39,111 @@ class MainServer:
         self._model = setup.build_model()
         self._device = torch.device(setup.spec.compute.device)
         self._client_vector = FlatVector(self._model.parts(self._method.client_parts))
-        self._server = MethodServer(
-            back=self._model.back,
-            vector=FlatVector({"back": self._model.back}),
-            optimizer=make_optimizer(self._method.spec.server_optimizer),
-        )
+        self._server = self._build_server() if self._method.has_main_server else None
+        self._initial = self._client_vector.numpy(self._method.own_parts)
+        self._copies = _Copies(self._server) if self._server is not None and self._method.server_copies else None
+        self._uploads: Counter[int] = Counter()
         self._losses: list[Tensor] = []
 
     def consume(self, uploads: Uploads | None) -> Float32Array | None:
         """Train on uploads, one after another.
 
         Returns:
-            dL/dz [B, *cut] of the last upload if the method is coupled, else None.
+            The answer to the last upload if the method is coupled, else None.
         """
-        if uploads is None:
+        if uploads is None or self._server is None:
             return None
         reply: Tensor | None = None
         start = 0
-        for size in uploads.sizes:
+        for client, size in zip(uploads.clients, uploads.sizes, strict=True):
             rows = slice(start, start + size)
             start += size
+            self._server.round, self._server.client, self._server.upload = uploads.round, client, self._uploads[client]
+            self._uploads[client] += 1
+            if self._copies is not None:
+                self._copies.turn_to(client)
             # A fresh tensor per upload: its alignment, and with it the bits of a product, must not depend on how
             # uploads were packed into messages.
             upload = Upload(
-                z=torch.tensor(uploads.z[rows], device=self._device), y=torch.tensor(uploads.y[rows], device=self._device)
+                z=self._tensor(uploads.z[rows]),
+                y=self._tensor(uploads.y[rows]),
+                also={kind: self._tensor(array[rows]) for kind, array in uploads.also.items()},
             )
             loss, reply = self._method.server_step(self._server, upload)
             self._losses.append(loss)
         return None if reply is None else reply.cpu().numpy()
 
-    def finish_round(self) -> tuple[float | None, bool]:
-        """Mean loss over the round's uploads, before each step (None if there were none); whether the back model is finite."""
+    def finish_round(self, round: int) -> tuple[tuple[float | None, bool, TrafficLedger], Mapping[int, ClientState]]:
+        """End the round on this side.
+
+        Returns:
+            Mean loss over the round's uploads, before each step (None if there were none), whether the back model is finite,
+            and what was sent down; and the new aligned parts of clients.
+        """
+        ledger = TrafficLedger()
+        if self._server is None:
+            return (None, True, ledger), {}
+        if self._copies is not None:
+            self._copies.join()
+        self._uploads.clear()
+        self._server.round = round
+        aligned = self._method.server_round_end(self._server)
+        for _ in aligned:
+            accounting.count_aligned(ledger, self._method, self._client_vector)
         losses, self._losses = self._losses, []
         mean = torch.stack(losses).double().mean().item() if losses else None
-        return mean, bool(torch.isfinite(self._server.vector.data).all())
+        is_finite = bool(torch.isfinite(self._server.vector.state).all())
+        return (mean, is_finite, ledger), {client: {"own": values} for client, values in aligned.items()}
 
-    def evaluate(self, client_vector: Float32Array) -> dict[str, float]:
-        """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name."""
-        self._client_vector.load(client_vector)
+    def evaluate(self, round: int, shared: Float32Array, kept: Sequence[ClientState]) -> dict[str, float]:
+        """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name.
+
+        Args:
+            round: After which round.
+            shared: The global values of the parts that clients share [P].
+            kept: What some clients keep. Where clients have parts of their own, the figures are means over these.
+        """
+        self._client_vector.load(shared, self._method.shared_parts)
+        if not self._method.own_parts:
+            return self._score() | self._judge_estimator(round)
+        scores = []
+        for state in kept:
+            self._client_vector.load(state.get("own", self._initial), self._method.own_parts)
+            scores.append(self._score())
+        return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """All that must be kept to continue: the back model, the optimizer's vectors, what the method remembers."""
+        if self._server is None:
+            return {}
+        return (
+            {"back": self._server.vector.numpy()}
+            | _arrays(_OPTIMIZER, self._server.optimizer.state.items())
+            | _arrays(_KEPT, self._server.kept.items())
+        )
+
+    def load(self, state: Mapping[str, Float32Array]) -> None:
+        """Continue from what `state` gave."""
+        if self._server is None:
+            return
+        self._server.vector.load(state["back"])
+        self._server.optimizer.load(self._tensors(_OPTIMIZER, state))
+        self._server.kept = self._tensors(_KEPT, state)
+
+    def _build_server(self) -> MethodServer:
+        return MethodServer(
+            seed=self._setup.spec.seed,
+            model=self._model,
+            vector=FlatVector({"back": self._model.back}),
+            client_vector=self._client_vector,
+            optimizer=make_optimizer(self._method.spec.server_optimizer),
+        )
+
+    def _score(self) -> dict[str, float]:
+        """The figures of the model as it stands, its normalisation by running statistics."""
+        parts = (self._model.front, self._model.auxiliary, self._model.back)
+        for part in parts:
+            part.eval()
         metrics: dict[str, float] = {}
         for name, split in (("validation", self._setup.dataset.validation), ("test", self._setup.dataset.test)):
             scores = evaluate(
@@ -77,23 +157,68 @@ class MainServer:
             for head, score in scores.items():
                 metrics[f"{head}{name}_accuracy"] = score.accuracy
                 metrics[f"{head}{name}_loss"] = score.loss
+        for part in parts:
+            part.train()
         return metrics
 
-    def state(self) -> dict[str, Float32Array]:
-        """All that must be kept to continue: the back model and the optimizer's vectors."""
-        state = {"back": self._server.vector.numpy()}
-        return state | {
-            f"optimizer.{name}": tensor.cpu().numpy().copy() for name, tensor in self._server.optimizer.state.items()
-        }
+    def _judge_estimator(self, round: int) -> dict[str, float]:
+        """The figures of the clients' zeroth-order estimate on training samples drawn for this round, where they are wanted."""
+        spec, train = self._setup.spec, self._setup.dataset.train
+        if not spec.evaluation.estimator_quality:
+            return {}
+        draw = generator(derive(spec.seed, Purpose.DIAGNOSIS, round))
+        rows = torch.from_numpy(draw.choice(len(train.y), size=min(spec.clients.batch_size, len(train.y)), replace=False))
+        x, y = train.x.index_select(0, rows).to(self._device), train.y.index_select(0, rows).to(self._device)
+        zeroth_order = self._method.spec.zeroth_order
+        seeds = [derive(spec.seed, Purpose.DIAGNOSIS, round, probe) for probe in range(zeroth_order.probes)]
+        with self._server_statistics_held():
+            return estimator_quality(zeroth_order, self._client_vector, lambda: self._method.losses(self._model, x, y), seeds)
 
-    def load(self, state: Mapping[str, Float32Array]) -> None:
-        """Continue from what `state` gave."""
-        self._server.vector.load(state["back"])
-        prefix = "optimizer."
-        self._server.optimizer.load(
-            {
-                name.removeprefix(prefix): torch.tensor(values, device=self._device)
-                for name, values in state.items()
-                if name.startswith(prefix)
-            }
-        )
+    def _server_statistics_held(self) -> AbstractContextManager[None]:
+        return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.tensor(array, device=self._device)
+
+    def _tensors(self, prefix: str, state: Mapping[str, Float32Array]) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): self._tensor(values) for name, values in state.items() if name.startswith(prefix)}
+
+
+class _Copies:
+    """A copy of the back model per client of the cohort, one after another in the place of the original; then their mean."""
+
+    def __init__(self, server: MethodServer) -> None:
+        self._server = server
+        self._client: int | None = None
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def turn_to(self, client: int) -> None:
+        """Make the back model that client's copy. Clients come one after another, never twice in a round."""
+        if client == self._client:
+            return
+        if self._client is None:
+            self._original = self._server.vector.state.clone()
+        else:
+            self._bank()
+            self._server.vector.state.copy_(self._original)
+        self._server.optimizer.load({})
+        self._client = client
+
+    def join(self) -> None:
+        """Make the back model the mean of the copies, if there were any."""
+        if self._client is None:
+            return
+        self._bank()
+        if self._sum is not None:
+            self._server.vector.state.copy_(self._sum / self._count)
+        self._client, self._sum, self._count = None, None, 0
+
+    def _bank(self) -> None:
+        copy = self._server.vector.state.double()
+        self._sum = copy if self._sum is None else self._sum.add_(copy)
+        self._count += 1
+
+
+def _arrays(prefix: str, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, NDArray[np.generic]]:
+    return {f"{prefix}{name}": tensor.cpu().numpy().copy() for name, tensor in tensors}
