@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from heron_ray.spec import ExperimentSpec, apply_overrides, parse_override, parse_spec
 from heron_ray.spec.fields import section_class
@@ -61,3 +64,19 @@ def takes(kind: str, *fields: str) -> bool:
     """Whether that method's section has all of these fields."""
     section = section_class("method", kind)
     return section is not None and set(fields) <= set(section.model_fields)
+
+
+@pytest.fixture
+def stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data set of noisy stripes, upright or flat: easy for a convolution, at chance for the mean grey."""
+    monkeypatch.setenv("HERON_DATA_DIR", str(tmp_path))
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 120), ("test", 40)):
+        for label, name in enumerate(("flat", "upright")):
+            folder = tmp_path / "stripes" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                wave = 80 * np.sign(np.sin(np.arange(8) * np.pi / 2 + generator.uniform(0, 6)))
+                grey = 128 + generator.normal(0, 20, (8, 8)) + (wave[None, :] if label else wave[:, None])
+                Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.png")
+    return tmp_path

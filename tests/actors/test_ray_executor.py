@@ -54,14 +54,30 @@ OVERRIDES = {
 @pytest.mark.parametrize("kind", sorted(METHODS))
 def test_digests_are_equal_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, kind: str, actors: int) -> None:
     spec = make_spec(*method_overrides(kind), *OVERRIDES.get(kind, []), f"compute.actors={actors}")
-    assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
+    result = Simulation(spec, executor).run()
+    assert result.trajectory_digest == local_digest(spec)
+    assert result.serialized_bytes is not None
+    assert result.serialized_bytes["up"] >= result.costs.bytes_up
 
 
-def test_uploads_cut_into_many_messages_give_the_same_bits(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = make_spec()
+@pytest.mark.parametrize("kind", ["heron", "ho_sfl", "fedgkt"])
+def test_uploads_cut_into_many_messages_give_the_same_bits(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    spec = make_spec(*method_overrides(kind))
     whole = local_digest(spec)
     monkeypatch.setattr("heron_ray.simulation.roles.client_host.CHUNK_BYTES", 1)
     assert local_digest(spec) == whole
+
+
+def test_what_is_serialized_is_what_the_ledger_counts_and_a_little_more(make_spec: MakeSpec, executor: RayExecutor) -> None:
+    result = Simulation(make_spec("method.kind=cse_fsl", "clients.batch_size=64"), executor).run()
+    assert result.serialized_bytes is not None
+    assert 1 < result.serialized_bytes["up"] / result.costs.bytes_up < 1.1
+    broadcasts = result.costs.bytes_down / 6  # one for all six clients
+    assert 1 < result.serialized_bytes["down"] / broadcasts < 1.1
+    with LocalExecutor() as local:
+        assert Simulation(make_spec("rounds=1"), local).run().serialized_bytes is None
 
 
 def test_a_run_stopped_on_one_executor_goes_on_on_the_other(make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path) -> None:

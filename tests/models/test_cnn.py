@@ -1,11 +1,7 @@
 """The convolutional network, its cut, and auxiliary heads in order of size."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional
 
@@ -127,22 +123,6 @@ def test_size_zero_is_the_linear_head_bit_for_bit() -> None:
     heads = [build(cnn(auxiliary=spec)).auxiliary for spec in ({"kind": "linear"}, {"kind": "sized", "size": 0})]
     for a, b in zip(heads[0].parameters(), heads[1].parameters(), strict=True):
         assert torch.equal(a, b)
-
-
-@pytest.fixture
-def stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data set of noisy stripes, upright or flat: easy for a convolution, at chance for the mean grey."""
-    monkeypatch.setenv("HERON_DATA_DIR", str(tmp_path))
-    generator = np.random.default_rng(0)
-    for part, count in (("train", 120), ("test", 40)):
-        for label, name in enumerate(("flat", "upright")):
-            folder = tmp_path / "stripes" / part / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                wave = 80 * np.sign(np.sin(np.arange(8) * np.pi / 2 + generator.uniform(0, 6)))
-                grey = 128 + generator.normal(0, 20, (8, 8)) + (wave[None, :] if label else wave[:, None])
-                Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.png")
-    return tmp_path
 
 
 @pytest.mark.usefixtures("stripes")

@@ -224,3 +224,20 @@ def test_messages_are_bounded_by_bytes_of_updates_too(make_spec: MakeSpec, monke
     assert progress.waiting is Waiting.ROOM
     assert updates is None or len(updates.clients) < len(chunk.clients)
     assert run(spec).trajectory_digest == whole
+
+
+@pytest.mark.parametrize("kind", ["heron", "fedzo", "mu_splitfed", "ho_sfl"])
+def test_the_quality_of_the_estimate_is_a_series_that_changes_nothing_else(make_spec: MakeSpec, kind: str) -> None:
+    plain, judged = ListSink(), ListSink()
+    without = run(make_spec(*method_overrides(kind)), sink=plain)
+    result = run(make_spec(*method_overrides(kind), "evaluation.estimator_quality=true"), sink=judged)
+    assert result.test_loss == without.test_loss
+    rounds = [[event.metrics for event in sink.events if isinstance(event, RoundFinished)] for sink in (plain, judged)]
+    series = {"estimate_cosine", "estimate_relative_error", "probe_signal_to_noise"}
+    for before, after in zip(*rounds, strict=True):
+        assert {name: value for name, value in after.items() if name not in series} == before
+        assert set(after) - set(before) == (series if "test_accuracy" in after else set())
+    last = rounds[1][-1]
+    assert -1 <= last["estimate_cosine"] <= 1
+    assert last["estimate_relative_error"] > 1  # a few probes in many dimensions
+    assert last["probe_signal_to_noise"] >= 0
