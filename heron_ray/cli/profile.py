@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from heron_ray.cli.options import json_option, load, set_option, spec_argument
 from heron_ray.cli.output import print_fields, print_json, size
 
+if TYPE_CHECKING:
+    from heron_ray.simulation.paper_convention import PaperConvention
+
 
 @click.command("profile")
 @spec_argument
 @set_option
+@click.option(
+    "--device",
+    type=click.Choice(["meta", "cuda"]),
+    default="meta",
+    show_default=True,
+    help="cuda: also run one client's round on the card, on zeros, and report the card's own peak memory.",
+)
 @json_option
-def command(spec: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Print what one client step and one round cost, without running them."""
+def command(spec: Path, overrides: tuple[str, ...], device: Literal["meta", "cuda"], as_json: bool) -> None:
+    """Print what one client step and one round cost, without data: counted and tracked, and as the paper counts."""
     found = load(spec, overrides)
     from heron_ray.simulation import profile
 
-    costs = profile(found)
+    costs = profile(found, device)
     if as_json:
         print_json(costs.to_dict())
         return
@@ -32,7 +43,21 @@ def command(spec: Path, overrides: tuple[str, ...], as_json: bool) -> None:
             "client FLOPs per step": f"{costs.client_flops_per_step:,}",
             "client peak memory": size(costs.client_peak_bytes),
             **{f"  {part.replace('_', ' ')}": size(count) for part, count in parts},
+            "card's peak memory": None if costs.device_peak_bytes is None else size(costs.device_peak_bytes),
             **{f"{way} per round, {kind}": size(count) for way in ("up", "down") for kind, count in traffic[way].items()},
             "messages per round": f"{costs.messages_per_round:,}",
+            **_paper_fields(costs.paper_convention),
         }
     )
+
+
+def _paper_fields(paper: PaperConvention | None) -> dict[str, object]:
+    """The paper's own units, with its decimals."""
+    if paper is None:
+        return {}
+    traffic = None if paper.traffic_gib is None else f"{paper.traffic_gib:.2f} GiB"
+    return {
+        "as the paper counts, MACs per step": f"{paper.macs_per_step / 1e9:.2f} G",
+        "as the paper counts, peak memory": f"{paper.peak_mib:.2f} MiB",
+        "as the paper counts, traffic of all rounds": traffic,
+    }

@@ -17,13 +17,13 @@ from torch import Tensor
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.measure.flops import FlopMeter
 from heron_ray.measure.memory import MemoryTracker
-from heron_ray.measure.paper_convention import PaperConvention, paper_convention
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, MainServer, Upload, make_method
 from heron_ray.methods.method import Message
 from heron_ray.models import SplitModel, build_model
 from heron_ray.optimizers import make_optimizer
 from heron_ray.simulation import accounting
+from heron_ray.simulation.paper_convention import PaperConvention, paper_convention
 from heron_ray.spec import ExperimentSpec
 from heron_ray.vectors import FlatVector, constants
 

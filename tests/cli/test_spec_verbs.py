@@ -1,3 +1,4 @@
+import importlib
 import json
 
 import jsonschema
@@ -100,3 +101,34 @@ def test_profile_without_json_is_for_people(heron, spec_file) -> None:
     lines = heron("profile", spec_file).stdout.splitlines()
     assert lines[0].split() == ["method", "heron"]
     assert any(line.startswith("client peak memory") for line in lines)
+
+
+def test_profile_gives_the_papers_figures_where_the_paper_has_the_method(heron, spec_file) -> None:
+    paper = heron("profile", spec_file, "--json").object["paper_convention"]
+    assert set(paper) == {"macs_per_step", "peak_mib", "traffic_gib"}
+    lines = heron("profile", spec_file).stdout.splitlines()
+    assert sum(line.startswith("as the paper counts, ") for line in lines) == 3
+    unexplained = heron("profile", spec_file, "--set", "method.kind=cse_fsl").stdout
+    assert "as the paper counts, peak memory" in unexplained
+    assert "as the paper counts, traffic" not in unexplained
+    other = ("profile", spec_file, "--set", "method.kind=frozen_client")
+    assert heron(*other, "--json").object["paper_convention"] is None
+    assert "as the paper counts" not in heron(*other).stdout
+
+
+def test_profile_on_a_card_that_is_not_there_says_so(heron, spec_file, monkeypatch) -> None:
+    assert heron("profile", spec_file, "--json").object["device_peak_bytes"] is None
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    outcome = heron("profile", spec_file, "--device", "cuda")
+    assert outcome.code == 2
+    assert outcome.stdout == ""
+    assert "error: device: cuda was asked for" in outcome.stderr
+    assert "hint: " in outcome.stderr
+
+
+def test_profile_prints_the_cards_own_peak(heron, spec_file, monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    module = importlib.import_module("heron_ray.simulation.profile")  # its name in the package is the function's
+    monkeypatch.setattr(module, "_device_peak_bytes", lambda spec: 3 * 2**20)
+    assert "card's peak memory" in heron("profile", spec_file, "--device", "cuda").stdout
+    assert heron("profile", spec_file, "--device", "cuda", "--json").object["device_peak_bytes"] == 3 * 2**20

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from heron_ray.errors import SpecError
+from heron_ray.methods.registry import METHODS
 from heron_ray.models import SplitModel
 from heron_ray.simulation import profile
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, method_overrides
 
 WIDE = ("data={kind: synthetic, features: 256}", "model.front=[1024, 1024, 1024, 1024, 256]", "clients.batch_size=256")
 
@@ -70,3 +72,55 @@ def test_profiling_draws_and_keeps_nothing(make_spec: MakeSpec) -> None:
     state = torch.get_rng_state()
     assert profile(make_spec()) == profile(make_spec())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+def test_a_round_on_real_tensors_is_the_round_on_meta_tensors(make_spec: MakeSpec, kind: str) -> None:
+    module = importlib.import_module("heron_ray.simulation.profile")
+    rounds = [module._MeteredRound(make_spec(*method_overrides(kind)), torch.device(device)) for device in ("cpu", "meta")]
+    held = [round.model_bytes for round in rounds]
+    for round in rounds:
+        round.run()
+    real, meta = rounds
+    assert real.tracker.peak_parts == meta.tracker.peak_parts
+    assert (real.meter.macs, real.server_meter.macs) == (meta.meter.macs, meta.server_meter.macs)
+    assert real.traffic.to_dict() == meta.traffic.to_dict()
+    peak = meta.tracker.peak_parts
+    assert held == [peak["parameters"] + peak.get("frozen_base", 0)] * 2
+
+
+def test_a_profile_without_a_card_has_no_figure_of_a_card(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert profile(make_spec()).device_peak_bytes is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SpecError, match="no CUDA device") as caught:
+        profile(make_spec(), "cuda")
+    assert caught.value.hint is not None
+
+
+def test_a_cards_peak_is_what_the_round_added_and_the_model(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("heron_ray.simulation.profile")
+    honest = module._MeteredRound
+    monkeypatch.setattr(module, "_MeteredRound", lambda spec, _: honest(spec, torch.device("meta")))
+    calls: list[str] = []
+    figures = {"reset_peak_memory_stats": None, "memory_allocated": 5_000, "max_memory_allocated": 12_000}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name, figure in figures.items():
+        monkeypatch.setattr(torch.cuda, name, lambda name=name, figure=figure: (calls.append(name), figure)[1])
+    spec = make_spec()
+    assert profile(spec, "cuda").device_peak_bytes == 7_000 + 4 * (64 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10)
+    assert calls == list(figures)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a card")
+def test_a_card_holds_at_least_what_is_tracked(make_spec: MakeSpec) -> None:
+    found = profile(make_spec(*WIDE), "cuda")
+    assert found.device_peak_bytes is not None
+    assert found.device_peak_bytes >= found.client_peak_bytes
+
+
+def test_the_main_server_is_counted_apart_from_the_client(make_spec: MakeSpec) -> None:
+    forward = 16 * (16 * 64 + 64 * 10)
+    found = profile(make_spec())
+    assert found.server_macs_per_upload == 3 * forward - 16 * 16 * 64
+    assert profile(make_spec("method.kind=fedavg")).server_macs_per_upload == 0
+    assert found.client_macs_per_step == 3 * 16 * (64 * 32 + 32 * 16 + 16 * 10)
