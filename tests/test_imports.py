@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "ray", "fastapi", "sqlalchemy", "pydantic", "httpx", "plotly", "sklearn", "transformers"}
 
 
@@ -28,3 +30,16 @@ def loaded_by(statement: str) -> set[str]:
 )
 def test_a_room_loads_nothing_heavier_than_it_may(statement: str, allowed: set[str]) -> None:
     assert loaded_by(statement) <= allowed
+
+
+def test_a_run_of_a_small_experiment_loads_neither_ray_nor_scikit_learn_nor_the_compiler_of_torch() -> None:
+    arguments = ["run", "experiments/digits-heron.yaml", "--set", "rounds=1", "--no-progress"]
+    statement = (
+        "import contextlib, io\nfrom heron_ray.cli.main import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        f"    main({arguments})"
+    )
+    program = f"import sys\n{statement}\nprint(*sys.modules)"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "heron_ray.simulation.profile" in process.stdout.split()
+    assert {"ray", "sklearn", "pandas", "sympy", "torch._dynamo"} & set(process.stdout.split()) == set()

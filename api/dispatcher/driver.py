@@ -173,5 +173,5 @@ class ExperimentDriver:
 
 
 def _import_engine() -> None:
-    import heron_ray.actors
+    import heron_ray.actors.executor
     import heron_ray.simulation  # noqa: F401 - for its side effect: it is in memory

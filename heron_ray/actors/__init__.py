@@ -4,6 +4,5 @@ The only room of the engine that imports Ray; only the command line and the serv
 """
 
 from heron_ray.actors.choice import executor_for
-from heron_ray.actors.executor import RayExecutor
 
-__all__ = ["RayExecutor", "executor_for"]
+__all__ = ["executor_for"]

@@ -1,6 +1,7 @@
 """Counted work: the FLOPs of what runs, operation by operation, from the shapes of its operands.
 
-Only matrix products, convolutions and attention are counted (torch's `FlopCounterMode`), one multiply-accumulate (MAC) as two
+Only matrix products, convolutions and attention are counted, by the formulas of torch's `FlopCounterMode`, one
+multiply-accumulate (MAC) as two
 FLOPs; additions, activation functions, normalisation, losses and optimizer updates count nothing. The backward pass is
 counted as it runs: a first layer whose input needs no gradient costs one product less than the others.
 """
@@ -8,14 +9,15 @@ counted as it runs: a first layer whose input needs no gradient costs one produc
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from torch.utils.flop_counter import FlopCounterMode
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 
-class FlopMeter:
+class FlopMeter(TorchDispatchMode):
     """Adds up the FLOPs of all that runs inside `with meter`, over as many entries as wanted, one after the other.
 
     Works on any device, meta included, and beside a `MemoryTracker`.
@@ -29,10 +31,16 @@ class FlopMeter:
     (240, 120)
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: to be skipped by torch's compiler, a mode would import it."""
+        return False
+
     def __init__(self) -> None:
         """Start at zero."""
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         self._flops = 0
-        self._entered: ExitStack | None = None
+        self._is_entered = False
 
     @property
     def flops(self) -> int:
@@ -50,22 +58,30 @@ class FlopMeter:
         Raises:
             RuntimeError: The meter is entered already.
         """
-        if self._entered is not None:
+        if self._is_entered:
             raise RuntimeError("this FlopMeter is already entered: leave it first, or use another one")
-        counter = FlopCounterMode(display=False)
-        self._entered = ExitStack()
-        self._entered.callback(self._add, counter)
-        self._entered.enter_context(counter)
+        self._is_entered = True
+        super().__enter__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        """Stop counting and add this entry's FLOPs, also when it ended by an error."""
-        entered, self._entered = self._entered, None
-        if entered is not None:
-            entered.__exit__(kind, error, traceback)
+        """Stop counting; what was counted stays, also when this entry ended by an error."""
+        super().__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        self._is_entered = False
 
-    def _add(self, counter: FlopCounterMode) -> None:
-        self._flops += counter.get_total_flops()
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        """Run one operation, then count it by torch's formula for it, if there is one."""
+        out = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self._flops += formula(*args, **(kwargs or {}), out_val=out)
+        return out
 
 
 def count_flops(work: Callable[[], object]) -> int:

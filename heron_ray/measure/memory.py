@@ -60,6 +60,11 @@ class MemoryTracker(TorchDispatchMode):
     (2048, {'activations': 1024, 'input': 1024})
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: to be skipped by torch's compiler, a mode would import it."""
+        return False
+
     def __init__(self) -> None:
         """Start with nothing tracked."""
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it unannotated

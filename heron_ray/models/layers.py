@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.spec.model import AuxiliarySpec, LinearAuxiliary, MlpAuxiliary
+
+LayerT = TypeVar("LayerT", bound=nn.Module)
+
+
+def blank(layer_class: Callable[..., LayerT], *sizes: int, device: torch.device, **options: Any) -> LayerT:
+    """A layer whose own initial values are never drawn, so that no global generator is touched; they are whatever was left.
+
+    torch's `skip_init` does the same, but imports a symbolic algebra package on the way, which takes longer than all else.
+    """
+    layer = layer_class(*sizes, **options, device="meta")
+    for name, parameter in list(layer.named_parameters(recurse=False)):
+        setattr(layer, name, nn.Parameter(torch.empty(parameter.shape, device=device)))
+    return layer
 
 
 def dense_stack(widths: Sequence[int], generator: torch.Generator, device: torch.device, *, logits: bool) -> nn.Sequential:
@@ -24,7 +38,7 @@ def dense_stack(widths: Sequence[int], generator: torch.Generator, device: torch
     """
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
-        linear: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, device=device)
+        linear = blank(nn.Linear, inputs, outputs, device=device)
         layers += [_draw(linear, inputs, generator), nn.ReLU(inplace=True)]
     return nn.Sequential(*(layers[:-1] if logits else layers))
 
@@ -41,7 +55,7 @@ def convolution_stages(channels: Sequence[int], generator: torch.Generator, devi
     """
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(channels):
-        convolution: _Convolution = nn.utils.skip_init(_Convolution, inputs, outputs, 3, padding=1, device=device)
+        convolution = blank(_Convolution, inputs, outputs, 3, padding=1, device=device)
         layers += [_draw(convolution, 9 * inputs, generator), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, _Contiguous())
 

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from heron_ray.models.layers import blank
 from heron_ray.spec.lora import LoraSpec
 
 
@@ -32,12 +33,12 @@ class Adapted(nn.Module):
         self.down: nn.Linear | nn.Conv2d
         self.up: nn.Linear | nn.Conv2d
         if isinstance(base, nn.Linear):
-            self.down = nn.utils.skip_init(nn.Linear, base.in_features, spec.rank, bias=False, device=device)
-            self.up = nn.utils.skip_init(nn.Linear, spec.rank, base.out_features, bias=False, device=device)
+            self.down = blank(nn.Linear, base.in_features, spec.rank, bias=False, device=device)
+            self.up = blank(nn.Linear, spec.rank, base.out_features, bias=False, device=device)
         else:
             sizes = {"kernel_size": base.kernel_size, "stride": base.stride, "padding": base.padding}
-            self.down = nn.utils.skip_init(nn.Conv2d, base.in_channels, spec.rank, **sizes, bias=False, device=device)
-            self.up = nn.utils.skip_init(nn.Conv2d, spec.rank, base.out_channels, 1, bias=False, device=device)
+            self.down = blank(nn.Conv2d, base.in_channels, spec.rank, **sizes, bias=False, device=device)
+            self.up = blank(nn.Conv2d, spec.rank, base.out_channels, 1, bias=False, device=device)
         self._scale = spec.alpha / spec.rank
         if device.type != "meta":
             bound = 1 / math.sqrt(math.prod(base.weight.shape[1:]))

@@ -21,7 +21,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from heron_ray.models.layers import dense_stack
+from heron_ray.models.layers import blank, dense_stack
 from heron_ray.models.normalisation import BatchNorm
 from heron_ray.models.split import SplitModel
 from heron_ray.spec.model import BlocksAuxiliary, FlatLinearAuxiliary, Resnet18Model
@@ -149,9 +149,7 @@ def _convolution(
     inputs: int, outputs: int, kernel: int, stride: int, generator: torch.Generator, device: torch.device
 ) -> nn.Conv2d:
     """A convolution without bias, its weights normal with variance 2 / (outputs kernel^2), drawn on the CPU."""
-    layer: nn.Conv2d = nn.utils.skip_init(
-        nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False, device=device
-    )
+    layer = blank(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False, device=device)
     if device.type != "meta":
         drawn = torch.empty(layer.weight.shape)
         nn.init.kaiming_normal_(drawn, mode="fan_out", nonlinearity="relu", generator=generator)

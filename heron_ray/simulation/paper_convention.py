@@ -203,7 +203,7 @@ def _repository_step(model: SplitModel, x: Tensor, y: Tensor, *, has_auxiliary: 
         torch.autograd.backward(z, given.grad)
         del uploaded
     else:
-        given.grad = torch.empty_like(given)
+        given.grad = torch.empty(given.shape, device="meta")
         torch.autograd.backward(z, given.grad.clone())
 
 

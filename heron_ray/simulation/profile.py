@@ -8,6 +8,7 @@ the paper's way of counting, and, where a card is asked for, what the same round
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +26,11 @@ from heron_ray.optimizers import make_optimizer
 from heron_ray.simulation import accounting
 from heron_ray.simulation.paper_convention import PaperConvention, paper_convention
 from heron_ray.spec import ExperimentSpec
+from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.vectors import FlatVector, constants
+
+_SMALL_PARAMETERS, _SMALL_MACS = 2_000_000, 1_000_000_000
+"""Up to here a client's round is run on real tensors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,45 @@ class Profile:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCosts:
+    """The figures of a `Profile` that every run reports."""
+
+    client_macs_per_step: int
+    client_flops_per_step: int
+    client_peak_bytes: int
+
+
+def client_costs(spec: ExperimentSpec) -> ClientCosts:
+    """The same figures as `profile`, sooner where the client is small.
+
+    A small client's round is run on zeros: to touch a meta tensor makes torch import its compiler, which takes seconds.
+    """
+    round = _MeteredRound(spec, torch.device("cpu" if _is_small(spec) else "meta"))
+    round.run()
+    return ClientCosts(
+        client_macs_per_step=round.meter.macs // spec.clients.local_steps,
+        client_flops_per_step=round.meter.flops // spec.clients.local_steps,
+        client_peak_bytes=round.tracker.peak_bytes,
+    )
+
+
+def _is_small(spec: ExperimentSpec) -> bool:
+    """Whether a client's round takes well under a second: by its parameters, then by the work of one forward pass."""
+    meta = _build_model(spec, torch.device("meta"))
+    parameters = itertools.chain(meta.front.parameters(), meta.auxiliary.parameters(), meta.back.parameters())
+    if sum(parameter.numel() for parameter in parameters) > _SMALL_PARAMETERS:
+        return False
+    model, samples, meter = _build_model(spec, torch.device("cpu")), 2, FlopMeter()
+    with meter, torch.no_grad():
+        z = model.front(torch.zeros(samples, *spec.data.input_shape))
+        model.auxiliary(z)
+        model.back(z)
+    estimator: ZerothOrderSpec | None = getattr(spec.method, "zeroth_order", None)
+    passes = 2 * estimator.probes + 2 if estimator is not None else 4
+    return meter.macs // samples * spec.clients.batch_size * spec.clients.local_steps * passes <= _SMALL_MACS
 
 
 def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> Profile:
@@ -110,11 +154,12 @@ def _device_peak_bytes(spec: ExperimentSpec) -> int:
 class _MeteredRound:
     """One client's round on a device, on zeros. Only the client's own work is tracked.
 
-    The main server lives on meta tensors whatever the device: its first answer is counted, the others have its shape.
+    The main server's first answer is counted, the others have its shape; beside a card it lives on meta tensors.
     """
 
     def __init__(self, spec: ExperimentSpec, device: torch.device) -> None:
         self._spec, self._device, self._method = spec, device, make_method(spec.method)
+        self._server_device = torch.device("meta") if device.type == "cuda" else device
         self.meter, self.server_meter, self.tracker, self.traffic = FlopMeter(), FlopMeter(), MemoryTracker(), TrafficLedger()
         self._model = _build_model(spec, device)
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
@@ -193,7 +238,7 @@ class _MeteredRound:
         return [constant for part in parts for constant in constants(part)]
 
     def _build_server(self) -> MainServer:
-        model = _build_model(self._spec, torch.device("meta"))
+        model = _build_model(self._spec, self._server_device)
         return MainServer(
             seed=self._spec.seed,
             model=model,
@@ -222,10 +267,14 @@ class _MeteredRound:
         self._is_served = True
         if self._server is None:
             return
-        also = {kind: torch.empty_like(tensor, device="meta") for kind, tensor in upload.also.items()}
-        twin = Upload(z=torch.empty_like(upload.z, device="meta"), y=torch.empty_like(upload.y, device="meta"), also=also)
+        also = {kind: self._like(tensor) for kind, tensor in upload.also.items()}
+        twin = Upload(z=self._like(upload.z), y=self._like(upload.y), also=also)
         with self.server_meter:
             _, self._answer = self._method.server_step(self._server, twin)
+
+    def _like(self, tensor: Tensor) -> Tensor:
+        """Zeros of the same shape for the main server."""
+        return torch.zeros(tensor.shape, dtype=tensor.dtype, device=self._server_device)
 
 
 def _build_model(spec: ExperimentSpec, device: torch.device) -> SplitModel:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from heron_ray.data.dataset import Dataset
-from heron_ray.data.partition import partition
+from heron_ray.data.partition import Shards, partition
 from heron_ray.data.registry import load_dataset
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.models import SplitModel, build_model
@@ -23,14 +21,14 @@ class Setup:
 
     spec: ExperimentSpec
     dataset: Dataset
-    shards: tuple[NDArray[np.int64], ...]
+    shards: Shards
 
     @classmethod
     def build(cls, spec: ExperimentSpec) -> Setup:
         """Load the data and partition them. Raises DataError."""
         dataset = load_dataset(spec.data, derive(spec.seed, Purpose.DATA))
         shards = partition(spec.partition, dataset.train.y.numpy(), spec.clients.count, derive(spec.seed, Purpose.PARTITION))
-        return cls(spec=spec, dataset=dataset, shards=tuple(shards))
+        return cls(spec=spec, dataset=dataset, shards=shards)
 
     def build_model(self) -> SplitModel:
         """The initial model, with the same values in every process. Raises SpecError if its device is not there."""

@@ -17,7 +17,7 @@ from heron_ray.simulation.digest import TrajectoryDigest
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor
 from heron_ray.simulation.plan import byzantine_clients, plan_round
-from heron_ray.simulation.profile import Profile, profile
+from heron_ray.simulation.profile import ClientCosts, client_costs
 from heron_ray.simulation.result import Costs, RunResult
 from heron_ray.simulation.round import RoundOutcome, run_round
 from heron_ray.simulation.setup import Setup
@@ -106,7 +106,7 @@ class Simulation:
         """
         self._started_at = time.monotonic()
         setup = Setup.build(self._spec)
-        costs = profile(self._spec)
+        costs = client_costs(self._spec)
         self._executor.open(setup)
         progress = self._restore()
         report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
@@ -163,7 +163,7 @@ class Simulation:
         return progress.wall_seconds + time.monotonic() - self._started_at
 
     def _result(
-        self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, scores: Mapping[str, float], costs: Profile
+        self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, scores: Mapping[str, float], costs: ClientCosts
     ) -> RunResult:
         parameters = {
             name: vector

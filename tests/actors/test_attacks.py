@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import ray
 
-from heron_ray.actors import RayExecutor
+from heron_ray.actors.executor import RayExecutor
 from heron_ray.federation.registry import ATTACKS
 from heron_ray.simulation import LocalExecutor, Simulation
 from tests.conftest import MakeSpec

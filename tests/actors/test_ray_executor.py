@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import ray
 
-from heron_ray.actors import RayExecutor, executor_for
+from heron_ray.actors import executor_for
+from heron_ray.actors.executor import RayExecutor
 from heron_ray.errors import DivergedError, LostActorError
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, LocalExecutor, Simulation

@@ -9,6 +9,7 @@ from heron_ray.errors import SpecError
 from heron_ray.methods.registry import METHODS
 from heron_ray.models import SplitModel
 from heron_ray.simulation import profile
+from heron_ray.simulation.profile import client_costs
 from tests.conftest import MakeSpec, method_overrides
 
 WIDE = ("data={kind: synthetic, features: 256}", "model.front=[1024, 1024, 1024, 1024, 256]", "clients.batch_size=256")
@@ -124,3 +125,20 @@ def test_the_main_server_is_counted_apart_from_the_client(make_spec: MakeSpec) -
     assert found.server_macs_per_upload == 3 * forward - 16 * 16 * 64
     assert profile(make_spec("method.kind=fedavg")).server_macs_per_upload == 0
     assert found.client_macs_per_step == 3 * 16 * (64 * 32 + 32 * 16 + 16 * 10)
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+def test_a_run_reports_the_figures_of_the_profile(make_spec: MakeSpec, kind: str) -> None:
+    spec = make_spec(*method_overrides(kind))
+    sooner, whole = client_costs(spec), profile(spec)
+    assert sooner.client_macs_per_step == whole.client_macs_per_step
+    assert sooner.client_flops_per_step == whole.client_flops_per_step
+    assert sooner.client_peak_bytes == whole.client_peak_bytes
+
+
+@pytest.mark.parametrize(
+    ("overrides", "is_small"), [([], True), (["clients.local_steps=10000"], False), (["model.front=[4000, 2000]"], False)]
+)
+def test_only_a_small_round_is_run_on_real_tensors(make_spec: MakeSpec, overrides: list[str], is_small: bool) -> None:
+    module = importlib.import_module("heron_ray.simulation.profile")
+    assert module._is_small(make_spec(*overrides)) == is_small
