@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from heron_ray.errors import DataError
+
 
 class BatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d` with torch's own defaults, without `num_batches_tracked`: every buffer it has is float32.
@@ -22,6 +24,11 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels, device=device)
         self.num_batches_tracked = None
 
+    def forward(self, x: Tensor) -> Tensor:
+        """X [B, K, H, W] normalised. Raises DataError as `normalise_` does."""
+        self._require_variance(x)
+        return super().forward(x)
+
     def normalise_(self, x: Tensor) -> Tensor:
         """What `forward` computes, written over x, without an autograd graph.
 
@@ -32,10 +39,9 @@ class BatchNorm(nn.BatchNorm2d):
             x.
 
         Raises:
-            ValueError: One value per channel in training mode, of which there is no variance.
+            DataError: One value per channel in training mode, of which there is no variance.
         """
-        if self.training and x.numel() == self.num_features:
-            raise ValueError(f"a batch of shape {tuple(x.shape)} has one value per channel and cannot be normalised: use more")
+        self._require_variance(x)
         tracks = self.track_running_stats or not self.training
         torch.ops.aten.native_batch_norm.out(
             x,
@@ -51,3 +57,11 @@ class BatchNorm(nn.BatchNorm2d):
             save_invstd=x.new_empty(0),
         )
         return x
+
+    def _require_variance(self, x: Tensor) -> None:
+        if self.training and x.numel() == self.num_features:
+            raise DataError(
+                f"batch normalisation needs more than one value per channel, and a batch of shape {tuple(x.shape)} has one",
+                hint="raise clients.batch_size (or method.alignment.samples), give every client more samples (fewer clients, a "
+                "larger partition.minimum), or use larger images",
+            )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
@@ -26,8 +28,24 @@ from heron_ray.optimizers import make_optimizer
 from heron_ray.simulation import accounting
 from heron_ray.simulation.paper_convention import PaperConvention, paper_convention
 from heron_ray.spec import ExperimentSpec
-from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.vectors import FlatVector, constants
+
+Figures = Mapping[str, int]
+Axis = tuple[str, ...]
+
+_PEAK: Final = "peak."
+_STEPS: Final[Axis] = ("clients", "local_steps")
+_INTERVAL: Final[Axis] = ("method", "upload_every")
+_AXES: Final[tuple[Axis, ...]] = (
+    _STEPS,
+    ("method", "zeroth_order", "probes"),
+    ("method", "server_steps"),
+    ("method", "server_zeroth_order", "probes"),
+)
+"""Along these a round grows without bound."""
+
+_LONGEST: Final = 6
+"""Up to here an axis is measured as it is."""
 
 _SMALL_PARAMETERS, _SMALL_MACS = 2_000_000, 1_000_000_000
 """Up to here a client's round is run on real tensors."""
@@ -83,12 +101,11 @@ def client_costs(spec: ExperimentSpec) -> ClientCosts:
 
     A small client's round is run on zeros: to touch a meta tensor makes torch import its compiler, which takes seconds.
     """
-    round = _MeteredRound(spec, torch.device("cpu" if _is_small(spec) else "meta"))
-    round.run()
+    figures = _figures(spec, torch.device("cpu" if _is_small(spec) else "meta"))
     return ClientCosts(
-        client_macs_per_step=round.meter.macs // spec.clients.local_steps,
-        client_flops_per_step=round.meter.flops // spec.clients.local_steps,
-        client_peak_bytes=round.tracker.peak_bytes,
+        client_macs_per_step=figures["macs"] // spec.clients.local_steps,
+        client_flops_per_step=figures["flops"] // spec.clients.local_steps,
+        client_peak_bytes=sum(_group(figures, _PEAK).values()),
     )
 
 
@@ -103,9 +120,7 @@ def _is_small(spec: ExperimentSpec) -> bool:
         z = model.front(torch.zeros(samples, *spec.data.input_shape))
         model.auxiliary(z)
         model.back(z)
-    estimator: ZerothOrderSpec | None = getattr(spec.method, "zeroth_order", None)
-    passes = 2 * estimator.probes + 2 if estimator is not None else 4
-    return meter.macs // samples * spec.clients.batch_size * spec.clients.local_steps * passes <= _SMALL_MACS
+    return meter.macs // samples * spec.clients.batch_size * 8 * _LONGEST**2 <= _SMALL_MACS
 
 
 def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> Profile:
@@ -119,24 +134,102 @@ def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> P
         SpecError: There is no card.
     """
     device_peak = _device_peak_bytes(spec) if device == "cuda" else None
-    round = _MeteredRound(spec, torch.device("meta"))
-    round.run()
-    cohort = spec.clients.cohort
+    figures, cohort = _figures(spec, torch.device("meta")), spec.clients.cohort
+    peak = _group(figures, _PEAK)
     return Profile(
         method=spec.method.kind,
-        client_macs_per_step=round.meter.macs // spec.clients.local_steps,
-        client_flops_per_step=round.meter.flops // spec.clients.local_steps,
-        client_peak_bytes=round.tracker.peak_bytes,
-        client_peak_parts=round.tracker.peak_parts,
-        server_macs_per_upload=round.server_meter.macs,
+        client_macs_per_step=figures["macs"] // spec.clients.local_steps,
+        client_flops_per_step=figures["flops"] // spec.clients.local_steps,
+        client_peak_bytes=sum(peak.values()),
+        client_peak_parts=dict(sorted(peak.items(), key=lambda part: (-part[1], part[0]))),
+        server_macs_per_upload=figures["server_macs"],
         traffic_per_round_bytes={
-            "up": {kind: count * cohort for kind, count in sorted(round.traffic.up.items())},
-            "down": {kind: count * cohort for kind, count in sorted(round.traffic.down.items())},
+            way: {kind: count * cohort for kind, count in sorted(_group(figures, f"{way}.").items())} for way in ("up", "down")
         },
-        messages_per_round=round.traffic.messages * cohort,
+        messages_per_round=figures["messages"] * cohort,
         device_peak_bytes=device_peak,
         paper_convention=paper_convention(spec),
     )
+
+
+def _figures(spec: ExperimentSpec, device: torch.device) -> Figures:
+    """All figures of one client's round, by name; parts of the peak begin with `_PEAK`, traffic with `up.` and `down.`."""
+    long = [axis for axis in _AXES if (_value(spec, axis) or 1) > _LONGEST]
+    return _along(spec, long, device, samples=spec.clients.batch_size * spec.clients.local_steps)
+
+
+def _along(spec: ExperimentSpec, axes: list[Axis], device: torch.device, samples: int) -> Figures:
+    """Measure with 2 and with 3 in the place of each long axis, and go on along the straight line through the two.
+
+    Work, messages and payload are straight lines in the number of probes and steps. So is the peak from the second step on: by
+    then there is optimizer state, and nothing but scalars is added by further ones.
+    """
+    if not axes:
+        return _measure(spec, device, samples)
+    axis, value = axes[0], _value(spec, axes[0]) or 1
+    if axis == _STEPS:
+        return _along_steps(spec, axes[1:], device, samples)
+    two, three = (_along(_with(spec, axis, count), axes[1:], device, samples) for count in (2, 3))
+    return {name: two[name] + (value - 2) * (three[name] - two[name]) for name in three}
+
+
+def _along_steps(spec: ExperimentSpec, axes: list[Axis], device: torch.device, samples: int) -> Figures:
+    """The same for local steps h, which come with and without an upload: lines in h and in the number of uploads."""
+    steps, every = spec.clients.local_steps, min(_value(spec, _INTERVAL) or 1, spec.clients.local_steps)
+    uploads = -(-steps // every)
+
+    def measured(steps: int, every: int) -> Figures:
+        return _along(_with(_with(spec, _STEPS, steps), _INTERVAL, every), axes, device, samples)
+
+    if every == 1:
+        two, three = measured(2, 1), measured(3, 1)
+        return {name: two[name] + (steps - 2) * (three[name] - two[name]) for name in three}
+    two, three, again = measured(2, 2), measured(3, 3), measured(3, 2)
+    figures = {}
+    for name in again:
+        with_upload, by_step = again[name] - three[name], three[name] - two[name]
+        more = (uploads > 1) if name.startswith(_PEAK) else uploads - 1
+        figures[name] = two[name] + (steps - 2) * by_step + more * with_upload
+    return figures
+
+
+def _measure(spec: ExperimentSpec, device: torch.device, samples: int) -> Figures:
+    round = _MeteredRound(spec, device, samples)
+    round.run()
+    figures = {"macs": round.meter.macs, "flops": round.meter.flops, "server_macs": round.server_meter.macs}
+    figures["messages"] = round.traffic.messages
+    for prefix, counts in ((_PEAK, round.tracker.peak_parts), ("up.", round.traffic.up), ("down.", round.traffic.down)):
+        figures |= {f"{prefix}{name}": count for name, count in counts.items()}
+    return defaultdict(int, figures)
+
+
+def _group(figures: Figures, prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in figures.items() if name.startswith(prefix)}
+
+
+def _value(spec: ExperimentSpec, axis: Axis) -> int | None:
+    """What the spec has there; None where its method has no such field."""
+    value: Any = spec
+    for name in axis:
+        if name not in type(value).model_fields:
+            return None
+        value = getattr(value, name)
+    return int(value)
+
+
+def _with(spec: ExperimentSpec, axis: Axis, count: int) -> ExperimentSpec:
+    """The spec with another number there, where there is one."""
+    if _value(spec, axis) is None:
+        return spec
+    *holders, name = axis
+    chain: list[Any] = [spec]
+    for holder in holders:
+        chain.append(getattr(chain[-1], holder))
+    changed: Any = count
+    for section, field in zip(reversed(chain), reversed([*holders, name]), strict=True):
+        changed = section.model_copy(update={field: changed})
+    result: ExperimentSpec = changed
+    return result
 
 
 def _device_peak_bytes(spec: ExperimentSpec) -> int:
@@ -144,7 +237,7 @@ def _device_peak_bytes(spec: ExperimentSpec) -> int:
     if not torch.cuda.is_available():
         issue = SpecIssue(path="device", message="cuda was asked for, but this process sees no CUDA device")
         raise SpecError([issue], hint="without --device cuda all other figures are the same")
-    round = _MeteredRound(spec, torch.device("cuda"))
+    round = _MeteredRound(spec, torch.device("cuda"), spec.clients.batch_size * spec.clients.local_steps)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     round.run()
@@ -157,8 +250,8 @@ class _MeteredRound:
     The main server's first answer is counted, the others have its shape; beside a card it lives on meta tensors.
     """
 
-    def __init__(self, spec: ExperimentSpec, device: torch.device) -> None:
-        self._spec, self._device, self._method = spec, device, make_method(spec.method)
+    def __init__(self, spec: ExperimentSpec, device: torch.device, samples: int) -> None:
+        self._spec, self._device, self._method, self._samples = spec, device, make_method(spec.method), samples
         self._server_device = torch.device("meta") if device.type == "cuda" else device
         self.meter, self.server_meter, self.tracker, self.traffic = FlopMeter(), FlopMeter(), MemoryTracker(), TrafficLedger()
         self._model = _build_model(spec, device)
@@ -227,7 +320,7 @@ class _MeteredRound:
             vector=self._vector,
             batch=batch,
             positions=lambda _: self._integers(size),
-            samples=size * steps,
+            samples=self._samples,
         )
 
     def _integers(self, count: int) -> Tensor:

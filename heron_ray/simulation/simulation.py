@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
+
 from heron_ray.data.report import partition_report
-from heron_ray.errors import CheckpointError, DivergedError
+from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryError
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
@@ -102,8 +104,20 @@ class Simulation:
             DataError: The data cannot be loaded or partitioned.
             CheckpointError: A checkpoint to resume from is damaged or belongs to another experiment.
             DivergedError: A loss or parameter stopped being finite.
+            ExhaustedMemoryError: Memory could not be allocated.
             LostActorError: A process of the executor died.
         """
+        try:
+            return self._run()
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise ExhaustedMemoryError(
+                f"memory ran out: {str(error) or type(error).__name__}",
+                hint="lower clients.batch_size, the model's widths or the number of samples; heron profile shows what is held",
+            ) from error
+
+    def _run(self) -> RunResult:
         self._started_at = time.monotonic()
         setup = Setup.build(self._spec)
         costs = client_costs(self._spec)
@@ -132,10 +146,10 @@ class Simulation:
         metrics = _metrics(outcome)
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)
-        _require_finite(outcome, metrics, round, attacked=bool(plan.attackers))
+        _require_finite(spec, outcome, metrics, round, attacked=bool(plan.attackers))
         if round % spec.evaluation.every == 0 or round == spec.rounds:
             scores = self._evaluate(round)
-            _require_finite(outcome, scores, round, attacked=bool(plan.attackers))
+            _require_finite(spec, outcome, scores, round, attacked=bool(plan.attackers))
             progress.scores, progress.scored_round = scores, round
             metrics |= scores
         progress.round = round
@@ -246,6 +260,11 @@ class Simulation:
             )
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Torch tells a CPU allocation that failed from other runtime errors only by its words."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def _metrics(outcome: RoundOutcome) -> dict[str, float]:
     metrics = {
         "client_loss": outcome.client_loss,
@@ -257,7 +276,9 @@ def _metrics(outcome: RoundOutcome) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _require_finite(outcome: RoundOutcome, metrics: Mapping[str, float], round: int, *, attacked: bool) -> None:
+def _require_finite(
+    spec: ExperimentSpec, outcome: RoundOutcome, metrics: Mapping[str, float], round: int, *, attacked: bool
+) -> None:
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if not outcome.client_is_finite:
         bad.append("client parameters")
@@ -267,6 +288,13 @@ def _require_finite(outcome: RoundOutcome, metrics: Mapping[str, float], round: 
         raise DivergedError(
             f"diverged in round {round}: {' and '.join(bad)} stopped being finite",
             round=round,
-            hint=("use a robust aggregation against the attack, or " if attacked else "")
-            + "lower method.client_optimizer.lr or method.server_optimizer.lr",
+            hint=("use a robust aggregation against the attack, or " if attacked else "") + _way_out(spec),
         )
+
+
+def _way_out(spec: ExperimentSpec) -> str:
+    """Which settings of the method to change where a run diverged."""
+    fields = type(spec.method).model_fields
+    rates = [f"method.{name}.lr" for name in ("client_optimizer", "server_optimizer") if name in fields]
+    probing = ", or use more probes or another mu in method.zeroth_order" if "zeroth_order" in fields else ""
+    return f"lower {' or '.join(rates)}{probing}"

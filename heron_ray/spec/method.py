@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
+from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.spec.optimizer import AdamOptimizer, OptimizerSpec, SgdOptimizer
 from heron_ray.spec.section import Section
 
@@ -54,6 +55,8 @@ class ZerothOrderSpec(Section):
 class _Method(Section):
     """What all methods have in common."""
 
+    kind: str
+
     uploads_vectors: ClassVar[bool] = True
     """Whether clients upload parameters that a federation server joins."""
 
@@ -66,7 +69,10 @@ class _Method(Section):
 
     def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
         """The field of the experiment that cannot be with this method, and why; None where all is well."""
-        del experiment
+        if not self.uploads_vectors and experiment.aggregation != MeanAggregation(kind="mean"):
+            return "aggregation", (
+                f"{self.kind}'s clients upload no parameters that a rule could join: use aggregation={{kind: mean}}"
+            )
         return None
 
 
@@ -119,7 +125,13 @@ class AlignmentSpec(Section):
 
     every: int = Field(default=10, ge=1, le=1_000_000, description="Rounds between alignments.")
     samples: int = Field(
-        default=1000, ge=1, le=1_000_000, description="Latest samples of smashed data kept per client, which is also the batch."
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description=(
+            "Latest samples of smashed data that the main server keeps of every client it has met, in checkpoints too; they "
+            "are also the batch of an alignment."
+        ),
     )
     epochs: int = Field(default=100, ge=1, le=1_000_000, description="Optimizer steps per alignment.")
     optimizer: OptimizerSpec = Field(
@@ -214,11 +226,7 @@ class HoSflMethod(_Method):
             return "clients.per_round", (
                 "ho_sfl needs every client in every round, because all replay one history of scalars: use per_round=null"
             )
-        if experiment.aggregation.kind != "mean":
-            return "aggregation.kind", (
-                f"{experiment.aggregation.kind} joins vectors, and ho_sfl's clients upload scalars to be averaged: use mean"
-            )
-        return None
+        return super().fault(experiment)
 
 
 class MuSplitFedMethod(_Method):

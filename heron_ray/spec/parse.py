@@ -19,6 +19,7 @@ from heron_ray.spec.fields import kind_of, sections_in
 from heron_ray.spec.overrides import apply_overrides
 from heron_ray.spec.section import Section
 
+MOST_VALUES = 100_000
 LONGEST_ECHO = 200
 MOST_ISSUES = 50
 
@@ -37,12 +38,27 @@ _Loader.add_implicit_resolver(
 def parse_yaml(text: str, *, origin: str = "spec") -> Any:
     """The value of a YAML or JSON text. Raises SpecError naming `origin` and, where it is known, line and column."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML lets impossible dates, huge integers and deep nesting out as they are.
         raise SpecError(
             [SpecIssue(path="", message=f"{origin} is not valid YAML: {_brief(' '.join(str(error).split()))}")]
         ) from None
+    if _is_too_large(value):
+        message = f"{origin} comes to more than {MOST_VALUES:,} values with its aliases written out"
+        raise SpecError([SpecIssue(path="", message=message)])
+    return value
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether there are more values than any spec has: a few lines of YAML whose aliases multiply can stand for billions."""
+    waiting, seen = [value], 0
+    while waiting and seen <= MOST_VALUES:
+        value = waiting.pop()
+        seen += 1
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return seen > MOST_VALUES
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:

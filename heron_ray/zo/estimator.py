@@ -40,7 +40,8 @@ class ZerothOrderEstimator:
         self._spec = spec
         self._vector = vector
         self._theta = vector.data
-        self._pieces = pieces(len(vector))
+        # Shapes without values need one piece: the others would only repeat it, a million times over for a wide model.
+        self._pieces = pieces(min(PIECE, len(vector)) if vector.data.is_meta else len(vector))
         length = min(PIECE, len(vector)) if spec.replay else len(vector)
         self._direction = vector.buffer("direction", length)
         self._estimate = vector.buffer("estimate", length)

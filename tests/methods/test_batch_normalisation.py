@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from heron_ray.errors import DataError
 from heron_ray.methods import Fate, make_method
 from heron_ray.methods.registry import METHODS
 from heron_ray.models.normalisation import BatchNorm
@@ -130,3 +131,10 @@ def test_a_first_order_method_learns_with_normalised_blocks(make_spec: MakeSpec,
     server = ["method.server_optimizer.lr=0.1"] if takes(kind, "server_optimizer") else []
     rates = ["method.client_optimizer.lr=0.1", "rounds=15", "clients.batch_size=16", *server]
     assert run(slim(make_spec, kind, *rates)).test_accuracy > 0.8
+
+
+@pytest.mark.parametrize("kind", ["heron", "cse_fsl", "fedavg"])
+def test_a_batch_without_variance_is_named_with_a_way_out(make_spec: MakeSpec, kind: str) -> None:
+    spec = slim(make_spec, kind, "clients.batch_size=1")  # the last blocks see 1x1 pixels
+    with pytest.raises(DataError, match=r"more than one value per channel.*batch_size"):
+        run(spec)

@@ -17,7 +17,7 @@ from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import LocalExecutor, Simulation, profile
 from heron_ray.simulation.messages import Uploads, Waiting
 from heron_ray.simulation.plan import Chunk, plan_round
-from heron_ray.simulation.roles import ClientHost, FederationServer
+from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.round import run_round
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
@@ -334,3 +334,30 @@ def test_generators_are_what_the_seam_is_made_of(make_spec: MakeSpec) -> None:
         samples=1,
     )
     assert isinstance(watch.method.client_round(client), Generator)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "samples"])
+def test_server_copies_are_averaged_with_the_weights_of_the_aggregation(make_spec: MakeSpec, weights: str) -> None:
+    spec = spec_of(make_spec, "sflv1", f"aggregation={{kind: mean, weights: {weights}}}", "clients={count: 2, local_steps: 1}")
+    setup = Setup.build(spec)
+    samples = [len(shard) for shard in (setup.shards[0], setup.shards[1])]
+    assert samples[0] != samples[1]
+    z, y = np.random.default_rng(0).normal(size=(2, 4, CUT)).astype(np.float32), np.arange(4)
+
+    def back_after(clients: tuple[int, ...]) -> np.ndarray:
+        server = MainServer(setup)
+        uploads = Uploads(
+            round=1,
+            clients=clients,
+            sizes=(4,) * len(clients),
+            z=np.concatenate([z[client] for client in clients]),
+            y=np.concatenate([y] * len(clients)),
+            also={},
+        )
+        server.consume(uploads)
+        server.finish_round(1)
+        return server.state()["back"]
+
+    shares = np.array(samples) / sum(samples) if weights == "samples" else np.array([0.5, 0.5])
+    expected = shares[0] * back_after((0,)) + shares[1] * back_after((1,))
+    assert np.allclose(back_after((0, 1)), expected, atol=1e-6)

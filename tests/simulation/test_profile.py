@@ -78,7 +78,7 @@ def test_profiling_draws_and_keeps_nothing(make_spec: MakeSpec) -> None:
 @pytest.mark.parametrize("kind", sorted(METHODS))
 def test_a_round_on_real_tensors_is_the_round_on_meta_tensors(make_spec: MakeSpec, kind: str) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")
-    rounds = [module._MeteredRound(make_spec(*method_overrides(kind)), torch.device(device)) for device in ("cpu", "meta")]
+    rounds = [module._MeteredRound(make_spec(*method_overrides(kind)), torch.device(device), 48) for device in ("cpu", "meta")]
     held = [round.model_bytes for round in rounds]
     for round in rounds:
         round.run()
@@ -101,7 +101,7 @@ def test_a_profile_without_a_card_has_no_figure_of_a_card(make_spec: MakeSpec, m
 def test_a_cards_peak_is_what_the_round_added_and_the_model(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")
     honest = module._MeteredRound
-    monkeypatch.setattr(module, "_MeteredRound", lambda spec, _: honest(spec, torch.device("meta")))
+    monkeypatch.setattr(module, "_MeteredRound", lambda spec, _, samples: honest(spec, torch.device("meta"), samples))
     calls: list[str] = []
     figures = {"reset_peak_memory_stats": None, "memory_allocated": 5_000, "max_memory_allocated": 12_000}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -137,8 +137,34 @@ def test_a_run_reports_the_figures_of_the_profile(make_spec: MakeSpec, kind: str
 
 
 @pytest.mark.parametrize(
-    ("overrides", "is_small"), [([], True), (["clients.local_steps=10000"], False), (["model.front=[4000, 2000]"], False)]
+    ("overrides", "is_small"), [([], True), (["clients.batch_size=2000"], False), (["model.front=[4000, 2000]"], False)]
 )
 def test_only_a_small_round_is_run_on_real_tensors(make_spec: MakeSpec, overrides: list[str], is_small: bool) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")
     assert module._is_small(make_spec(*overrides)) == is_small
+
+
+LONG = {
+    "heron": ["method.zeroth_order.probes=8", "clients.local_steps=9", "method.upload_every=4", "method.upload=scalars"],
+    "cse_fsl": ["clients.local_steps=11", "method.upload_every=3", "method.client_optimizer={kind: adam, lr: 0.1}"],
+    "frozen_client": ["clients.local_steps=8", "method.upload_every=7"],
+    "mu_splitfed": ["method.server_steps=9", "method.server_zeroth_order={probes: 8}", "clients.local_steps=8"],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+def test_a_long_round_is_the_line_through_short_ones_exactly(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    module = importlib.import_module("heron_ray.simulation.profile")
+    spec = make_spec(*method_overrides(kind), *LONG.get(kind, ["clients.local_steps=8"]))
+    extrapolated = profile(spec)
+    monkeypatch.setattr(module, "_LONGEST", 1000)
+    assert extrapolated == profile(spec)
+
+
+@pytest.mark.parametrize(
+    "overrides", [["clients.local_steps=1000000", "method.zeroth_order.probes=100000"], ["model.front=[1000000, 1000000]"]]
+)
+def test_a_spec_without_measure_is_profiled_all_the_same(make_spec: MakeSpec, overrides: list[str]) -> None:
+    assert profile(make_spec(*overrides)).client_macs_per_step > 10**9

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from heron_ray.errors import CheckpointError, DivergedError, SpecError
+from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryError, SpecError
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
 from heron_ray.simulation.events import RoundFinished
@@ -241,3 +241,16 @@ def test_the_quality_of_the_estimate_is_a_series_that_changes_nothing_else(make_
     assert -1 <= last["estimate_cosine"] <= 1
     assert last["estimate_relative_error"] > 1  # a few probes in many dimensions
     assert last["probe_signal_to_noise"] >= 0
+
+
+def test_a_model_that_no_memory_holds_is_told_as_that(make_spec: MakeSpec) -> None:
+    with pytest.raises(ExhaustedMemoryError, match="memory ran out") as raised:
+        run(make_spec("method.kind=cse_fsl", "model.front=[1000000, 1000000, 1000000, 1000000]"))
+    assert "heron profile" in (raised.value.hint or "")
+
+
+def test_the_hint_of_a_diverged_run_names_what_the_method_has(make_spec: MakeSpec) -> None:
+    with pytest.raises(DivergedError) as raised:
+        run(make_spec("method.kind=fedzo", "method.client_optimizer.lr=1000", "rounds=30"))
+    assert "server_optimizer" not in (raised.value.hint or "")
+    assert "method.zeroth_order" in (raised.value.hint or "")

@@ -16,7 +16,16 @@ RESNET = "model={kind: resnet18, width: 8, auxiliary: {kind: pooled_linear}}"
         (["model.lora={rank: 0}"], r"model\.lora\.rank"),
         (["model.lora={depth: 2}"], r"model\.lora\.depth: unknown field; valid here: alpha, rank"),
         ([*method_overrides("ho_sfl"), "clients.per_round=2"], r"clients\.per_round: ho_sfl needs every client"),
-        ([*method_overrides("ho_sfl"), "aggregation={kind: median}"], r"aggregation\.kind: median joins vectors, .*use mean"),
+        ([*method_overrides("ho_sfl"), "aggregation={kind: median}"], r"aggregation: ho_sfl's clients upload no parameters"),
+        (
+            [*method_overrides("ho_sfl"), "aggregation={kind: mean, weights: samples}"],
+            r"aggregation: ho_sfl's clients upload no",
+        ),
+        (
+            ["method.kind=fedgkt", "aggregation={kind: krum, f: 1}"],
+            r"aggregation: fedgkt's clients upload no .*use aggregation=",
+        ),
+        (["method.kind=frozen_client", "aggregation={kind: median}"], r"aggregation: frozen_client's clients upload no"),
         (["method.kind=ho_sfl", "method.client_optimizer_lifetime=run"], r"client_optimizer_lifetime: unknown field"),
         (["method.kind=fedavg", "method.server_optimizer={kind: sgd, lr: 0.1}"], r"server_optimizer: unknown field"),
         (["method.kind=sflv1", "method.upload_every=2"], r"upload_every: unknown field"),

@@ -161,3 +161,13 @@ def test_an_error_does_not_send_a_huge_input_back() -> None:
         parse_spec({**BASE, "name": ["x" * 100_000], **{f"unknown{number}": 1 for number in range(10_000)}})
     assert len(str(caught.value)) < 50_000
     assert "more" in str(caught.value)
+
+
+def test_aliases_that_multiply_are_refused_before_they_are_written_out() -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 12)]
+    with pytest.raises(SpecError, match="more than 100,000 values with its aliases written out"):
+        parse_yaml("\n".join(lines))
+    with pytest.raises(SpecError, match="aliases"):
+        parse_yaml("a: &a [*a]")
+    assert parse_yaml("a: &a [1]\nb: *a") == {"a": [1], "b": [1]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -20,6 +20,7 @@ from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import ClientState, Uploads
 from heron_ray.simulation.setup import Setup
+from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
 from heron_ray.zo import estimator_quality
 
@@ -41,7 +42,7 @@ class MainServer:
         self._client_vector = FlatVector(self._model.parts(self._method.client_parts))
         self._server = self._build_server() if self._method.has_main_server else None
         self._initial = self._client_vector.numpy(self._method.own_parts)
-        self._copies = _Copies(self._server) if self._server is not None and self._method.server_copies else None
+        self._copies = _Copies(self._server, self._weight) if self._server is not None and self._method.server_copies else None
         self._uploads: Counter[int] = Counter()
         self._losses: list[Tensor] = []
 
@@ -139,6 +140,12 @@ class MainServer:
             optimizer=make_optimizer(self._method.spec.server_optimizer),
         )
 
+    def _weight(self, client: int) -> float:
+        """Of a client's server copy in their mean."""
+        aggregation = self._setup.spec.aggregation
+        by_samples = isinstance(aggregation, MeanAggregation) and aggregation.weights == "samples"
+        return float(len(self._setup.shards[client])) if by_samples else 1.0
+
     def _score(self) -> dict[str, float]:
         """The figures of the model as it stands, its normalisation by running statistics."""
         parts = (self._model.front, self._model.auxiliary, self._model.back)
@@ -187,11 +194,11 @@ class MainServer:
 class _Copies:
     """A copy of the back model per client of the cohort, one after another in the place of the original; then their mean."""
 
-    def __init__(self, server: MethodServer) -> None:
-        self._server = server
+    def __init__(self, server: MethodServer, weight: Callable[[int], float]) -> None:
+        self._server, self._weight = server, weight
         self._client: int | None = None
         self._sum: Tensor | None = None
-        self._count = 0
+        self._weights = 0.0
 
     def turn_to(self, client: int) -> None:
         """Make the back model that client's copy. Clients come one after another, never twice in a round."""
@@ -200,7 +207,7 @@ class _Copies:
         if self._client is None:
             self._original = self._server.vector.state.clone()
         else:
-            self._bank()
+            self._bank(self._client)
             self._server.vector.state.copy_(self._original)
         self._server.optimizer.load({})
         self._client = client
@@ -209,15 +216,16 @@ class _Copies:
         """Make the back model the mean of the copies, if there were any."""
         if self._client is None:
             return
-        self._bank()
+        self._bank(self._client)
         if self._sum is not None:
-            self._server.vector.state.copy_(self._sum / self._count)
-        self._client, self._sum, self._count = None, None, 0
+            self._server.vector.state.copy_(self._sum / self._weights)
+        self._client, self._sum, self._weights = None, None, 0.0
 
-    def _bank(self) -> None:
-        copy = self._server.vector.state.double()
+    def _bank(self, client: int) -> None:
+        weight = self._weight(client)
+        copy = self._server.vector.state.double() * weight
         self._sum = copy if self._sum is None else self._sum.add_(copy)
-        self._count += 1
+        self._weights += weight
 
 
 def _arrays(prefix: str, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, NDArray[np.generic]]:
