@@ -54,6 +54,7 @@ class FlatVector:
         self.state = torch.empty(total, dtype=torch.float32, device=device)
         self.data = self.state[:size]
         self.buffers: dict[str, Tensor] = {}
+        self._placed: dict[tuple[str, ...] | None, list[slice]] = {}
         for parameter, view in zip(self.parameters, _views(self.data, self.parameters), strict=True):
             view.copy_(parameter.detach())
             parameter.requires_grad_(False)
@@ -87,7 +88,7 @@ class FlatVector:
     def numpy(self, parts: Iterable[str] | None = None) -> Float32Array:
         """A copy of the parameters of these parts (all: None), followed by their statistics."""
         state = self.state.cpu().numpy()
-        return np.concatenate([state[place] for place in self._places(parts)], dtype=np.float32)
+        return np.concatenate([state[:0], *(state[place] for place in self._places(parts))], dtype=np.float32)
 
     def statistics(self, parts: Iterable[str]) -> Float32Array:
         """A copy of the statistics of these parts."""
@@ -100,8 +101,7 @@ class FlatVector:
         start = 0
         for place in self._places(parts):
             length = place.stop - place.start
-            if length:
-                self.state[place].copy_(torch.tensor(values[start : start + length]))
+            self.state[place].copy_(torch.tensor(values[start : start + length]))
             start += length
 
     def load_statistics(self, values: Float32Array, parts: Iterable[str]) -> None:
@@ -151,12 +151,14 @@ class FlatVector:
                 owner.track_running_stats = True
 
     def _places(self, parts: Iterable[str] | None) -> list[slice]:
-        """Where in `state` the parameters of these parts, then their statistics, lie."""
-        if parts is None:
-            return [slice(0, len(self.state))]
-        names = list(parts)
-        parameters, statistics = _spans(self.part_sizes, 0), _spans(self._statistics_sizes, len(self))
-        return [slice(0, 0), *(parameters[name] for name in names), *(statistics[name] for name in names)]
+        """Where in `state` the parameters of these parts, then their statistics, lie; neighbours in one piece."""
+        names = None if parts is None else tuple(parts)
+        if names not in self._placed:
+            parameters, statistics = _spans(self.part_sizes, 0), _spans(self._statistics_sizes, len(self))
+            whole = [slice(0, len(self.state))]
+            found = whole if names is None else [spans[name] for spans in (parameters, statistics) for name in names]
+            self._placed[names] = _joined(found)
+        return self._placed[names]
 
 
 def constants(module: nn.Module) -> list[Tensor]:
@@ -188,3 +190,14 @@ def _spans(sizes: Mapping[str, int], start: int) -> dict[str, slice]:
         spans[name] = slice(start, start + size)
         start += size
     return spans
+
+
+def _joined(places: Iterable[slice]) -> list[slice]:
+    """The same places without empty ones, those that follow on one another in one."""
+    joined: list[slice] = []
+    for place in places:
+        if joined and joined[-1].stop == place.start:
+            joined[-1] = slice(joined[-1].start, place.stop)
+        elif place.stop > place.start:
+            joined.append(place)
+    return joined

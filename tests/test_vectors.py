@@ -47,3 +47,39 @@ def test_values_go_out_and_in_as_copies() -> None:
     assert np.array_equal(values, vector.numpy())
     values.flags.writeable = False  # as arrays from an object store are
     vector.load(values)
+
+
+def test_parts_go_out_and_in_with_their_statistics_and_leave_the_others_alone() -> None:
+    modules = {name: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm2d(3)) for name in ("front", "auxiliary", "back")}
+    vector = FlatVector(modules)
+    vector.state.copy_(torch.arange(len(vector.state)))
+    each, statistics = 9 + 6, 6
+    assert vector.sizes(["front", "back"]) == {"front": each, "back": each, "statistics": 2 * statistics}
+    taken = vector.numpy(["front", "back"])
+    begin = 3 * each
+    assert taken.tolist() == [
+        *range(each),
+        *range(2 * each, 3 * each),
+        *range(begin, begin + statistics),
+        *range(begin + 2 * statistics, begin + 3 * statistics),
+    ]
+    vector.load(-taken, ["front", "back"])
+    assert bool((vector.data[vector.span("auxiliary")] > 0).all())
+    assert modules["back"][1].running_var[-1] == -(begin + 3 * statistics - 1)
+    assert vector.statistics(["back"]).tolist() == (-taken[-statistics:]).tolist()
+    vector.load_statistics(np.ones(statistics, dtype=np.float32), ["front"])
+    assert modules["front"][1].running_mean.tolist() == [1, 1, 1]
+    assert len(vector.numpy([])) == 0
+
+
+def test_held_statistics_stay_and_holding_twice_is_holding_once() -> None:
+    norm = nn.BatchNorm2d(3)
+    vector = FlatVector({"front": norm})
+    x = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    with vector.hold_statistics():
+        with vector.hold_statistics():
+            norm(x)
+        norm(x)
+    assert vector.statistics(["front"]).tolist() == [0, 0, 0, 1, 1, 1]
+    norm(x)
+    assert vector.statistics(["front"]).tolist() != [0, 0, 0, 1, 1, 1]

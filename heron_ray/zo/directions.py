@@ -19,6 +19,10 @@ PIECE = 2**16
 """Numbers drawn at a time. Part of every recorded trajectory: it decides which bits belong to which coordinate."""
 
 
+_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
+"""The eight signs that each byte stands for, [256, 8]: looking them up is faster than unpacking bits."""
+
+
 def estimate_scale(law: DirectionLaw, size: int) -> float:
     """The factor that makes `(difference / mu) * u` estimate the gradient: 1 / E[u_i^2].
 
@@ -62,5 +66,5 @@ class DirectionStream:
         if self._signs is None:
             return out.normal_(generator=self._normal)
         size = out.numel()
-        bits = np.unpackbits(np.frombuffer(self._signs.bytes(-(-size // 8)), dtype=np.uint8), count=size)
-        return out.copy_(torch.from_numpy(bits)).mul_(2).sub_(1)
+        bits = self._signs.bit_generator.random_raw(-(-size // 64)).view(np.uint8)
+        return out.copy_(torch.from_numpy(_SIGNS.take(bits, axis=0, mode="clip")).view(-1)[:size])
