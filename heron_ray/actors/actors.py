@@ -6,11 +6,11 @@ import pickle
 import warnings
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from heron_ray.data.dataset import Dataset, Split
+from heron_ray.data.partition import Shards
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 
@@ -81,19 +81,17 @@ def pack_setup(setup: Setup) -> dict[str, Any]:
         "classes": dataset.classes,
         "input_shape": dataset.input_shape,
         "splits": {name: (split.x.numpy(), split.y.numpy()) for name, split in dataset.splits().items()},
-        "shards": np.concatenate(setup.shards),
-        "shard_sizes": np.array([len(shard) for shard in setup.shards], dtype=np.int64),
+        "shards": {"held": setup.shards.held, "bounds": setup.shards.bounds},
     }
 
 
 def unpack_setup(packed: dict[str, Any]) -> Setup:
     """The setup that `pack_setup` packed; its arrays stay where they are."""
     splits = {name: Split(x=_tensor(x), y=_tensor(y)) for name, (x, y) in packed["splits"].items()}
-    bounds = np.cumsum(packed["shard_sizes"])[:-1]
     return Setup(
         spec=packed["spec"],
         dataset=Dataset(classes=packed["classes"], input_shape=packed["input_shape"], **splits),
-        shards=tuple(np.split(packed["shards"], bounds)),
+        shards=Shards(**packed["shards"]),
     )
 
 

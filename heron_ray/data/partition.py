@@ -12,6 +12,7 @@ where N is the number of clients, C of classes and n of samples.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -25,8 +26,53 @@ Shares: TypeAlias = NDArray[np.float64]
 
 _MOST_DRAWS = 500
 
+_HOPELESS = 30
+"""No draw follows one that left so many clients short. Clients fall short nearly independently of one another, so their number
+is nearly Poisson: where one draw in 500 succeeds its mean is about 6, and 30 has a chance below 1e-11."""
 
-def partition(spec: PartitionSpec, labels: Indices, clients: int, seed: int) -> list[Indices]:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shards:
+    """Which training samples each client holds: two flat arrays, however many clients there are.
+
+    `shards[i]` is client i's shard, ascending; a view, made when it is asked for.
+
+    Attributes:
+        held: The indices of all held samples, int64, shape [m]: client after client, ascending within each.
+        bounds: Where the clients' shards begin and end in `held`, int64, shape [N + 1].
+
+    >>> shards = Shards.of(np.array([1, 0, 1, 2, 1]), clients=2)
+    >>> len(shards), shards[1].tolist()
+    (2, [0, 2, 4])
+    """
+
+    held: Indices
+    bounds: Indices
+
+    @classmethod
+    def of(cls, owners: Indices, clients: int) -> Shards:
+        """The shards that follow from who owns each sample, int64, shape [n]; nobody holds those of owner `clients`."""
+        sizes = np.bincount(owners, minlength=clients)[:clients]
+        bounds = np.concatenate([[0], np.cumsum(sizes)])
+        return cls(held=np.argsort(owners, kind="stable")[: bounds[-1]], bounds=bounds)
+
+    @property
+    def sizes(self) -> Indices:
+        """The number of samples of each client, shape [N]."""
+        return np.diff(self.bounds)
+
+    def __len__(self) -> int:
+        """Number of clients N."""
+        return len(self.bounds) - 1
+
+    def __getitem__(self, client: int) -> Indices:
+        """The sample indices of one client, ascending. Raises IndexError for a number that no client has."""
+        if not 0 <= client < len(self):
+            raise IndexError(f"there is no client {client} among {len(self)}")
+        return self.held[self.bounds[client] : self.bounds[client + 1]]
+
+
+def partition(spec: PartitionSpec, labels: Indices, clients: int, seed: int) -> Shards:
     """Divide the training samples over the clients.
 
     Args:
@@ -36,14 +82,14 @@ def partition(spec: PartitionSpec, labels: Indices, clients: int, seed: int) -> 
         seed: The only source of randomness; at least 0.
 
     Returns:
-        For each client the sorted indices of its samples, int64; no sample is held twice. All samples are held, except
-        under `per_client`, which leaves out the n mod N that would make sizes differ.
+        Who holds which samples; none is held twice. All samples are held, except under `per_client`, which leaves out the
+        n mod N that would make sizes differ.
 
     Raises:
         DataError: There are more clients than samples, or no draw gave every client its minimum.
 
     >>> shards = partition(IidPartition(kind="iid"), np.zeros(10, dtype=np.int64), clients=3, seed=0)
-    >>> [len(shard) for shard in shards]
+    >>> shards.sizes.tolist()
     [4, 3, 3]
     """
     if not 1 <= clients <= len(labels):
@@ -53,50 +99,59 @@ def partition(spec: PartitionSpec, labels: Indices, clients: int, seed: int) -> 
         )
     generator = np.random.Generator(np.random.SFC64(seed))
     if isinstance(spec, IidPartition):
-        shards = np.array_split(generator.permutation(len(labels)), clients)
+        owners = _divide_evenly(len(labels), clients, generator)
     elif spec.law == "per_class":
-        shards = _divide_classes(spec, labels, clients, generator)
+        owners = _divide_classes(spec, labels, clients, generator)
     else:
-        shards = _fill_clients(spec.alpha, labels, clients, generator)
-    return [np.sort(shard).astype(np.int64, copy=False) for shard in shards]
+        owners = _fill_clients(spec.alpha, labels, clients, generator)
+    return Shards.of(owners, clients)
 
 
-def _divide_classes(spec: DirichletPartition, labels: Indices, clients: int, generator: np.random.Generator) -> list[Indices]:
+def _divide_evenly(samples: int, clients: int, generator: np.random.Generator) -> Indices:
+    each, more = divmod(samples, clients)
+    owners = np.empty(samples, dtype=np.int64)
+    owners[generator.permutation(samples)] = np.repeat(np.arange(clients), each + (np.arange(clients) < more))
+    return owners
+
+
+def _divide_classes(spec: DirichletPartition, labels: Indices, clients: int, generator: np.random.Generator) -> Indices:
+    """Class after class, so that besides the owners only vectors of N numbers are held, drawn until every client has enough."""
     pools = _pools(labels, generator)
-    totals = np.array([len(pool) for pool in pools])
-    cuts = _draw_cuts(spec, totals, clients, generator)
-    pieces = [np.split(pool, cuts[:-1]) for pool, cuts in zip(pools, cuts, strict=True)]
-    return [np.concatenate(piece) for piece in zip(*pieces, strict=True)]
-
-
-def _draw_cuts(spec: DirichletPartition, totals: Indices, clients: int, generator: np.random.Generator) -> Indices:
-    """Where each client's piece of each class ends, drawn until every client has its minimum; shape [C, N]."""
-    samples = int(totals.sum())
-    for _ in range(_MOST_DRAWS if clients * spec.minimum <= samples else 0):
-        shares = generator.dirichlet(np.full(clients, spec.alpha), size=len(totals))
-        ends = np.minimum(np.cumsum(shares, axis=1), 1.0)
-        ends[:, -1] = 1.0
-        cuts = np.rint(ends * totals[:, None]).astype(np.int64)
-        if np.diff(cuts, axis=1, prepend=0).sum(axis=0).min() >= spec.minimum:
-            return cuts
+    owners = np.empty(len(labels), dtype=np.int64)
+    short, draws = clients, 0
+    while draws < _MOST_DRAWS and clients * spec.minimum <= len(labels) and (draws == 0 or short < _HOPELESS):
+        sizes = np.zeros(clients, dtype=np.int64)
+        for pool in pools:
+            ends = np.minimum(np.cumsum(generator.dirichlet(np.full(clients, spec.alpha))), 1.0)
+            ends[-1] = 1.0
+            taken = np.diff(np.rint(ends * len(pool)).astype(np.int64), prepend=0)
+            owners[pool] = np.repeat(np.arange(clients), taken)
+            sizes += taken
+        draws += 1
+        short = int(np.count_nonzero(sizes < spec.minimum))
+        if not short:
+            return owners
     raise DataError(
-        f"no Dirichlet split found of {samples} training samples that gives each of clients.count={clients} clients at "
-        f"least partition.minimum={spec.minimum} at partition.alpha={spec.alpha:g}",
+        f"no Dirichlet split found of {len(labels)} training samples that gives each of clients.count={clients} clients at "
+        f"least partition.minimum={spec.minimum} at partition.alpha={spec.alpha:g}"
+        + (f"; draw {draws}, the last, left {short} of them short" if draws else ""),
         hint="raise partition.alpha, lower partition.minimum or clients.count, or use partition.law=per_client",
     )
 
 
-def _fill_clients(alpha: float, labels: Indices, clients: int, generator: np.random.Generator) -> list[Indices]:
+def _fill_clients(alpha: float, labels: Indices, clients: int, generator: np.random.Generator) -> Indices:
     pools = _pools(labels, generator)
     left = np.array([len(pool) for pool in pools])
     size = len(labels) // clients
-    shards = []
-    for _ in range(clients):
-        taken = _take(size, generator.dirichlet(np.full(len(pools), alpha)), left, generator)
+    owners = np.full(len(labels), clients, dtype=np.int64)
+    concentration = np.full(len(pools), alpha)
+    for client in range(clients):
+        taken = _take(size, generator.dirichlet(concentration), left, generator)
         rest = left - taken
-        shards.append(np.concatenate([pools[c][rest[c] : left[c]] for c in np.flatnonzero(taken)]))
+        for c in np.flatnonzero(taken):
+            owners[pools[c][rest[c] : left[c]]] = client
         left = rest
-    return shards
+    return owners
 
 
 def _take(size: int, law: Shares, left: Indices, generator: np.random.Generator) -> Indices:

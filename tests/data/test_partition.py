@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heron_ray.data import load_dataset, partition, partition_report
-from heron_ray.data.partition import Indices
+from heron_ray.data.partition import Indices, Shards
 from heron_ray.errors import DataError
 from heron_ray.spec.data import DigitsData
 from heron_ray.spec.partition import DirichletPartition, IidPartition, PartitionSpec
@@ -117,8 +118,8 @@ def test_per_client_laws_follow_the_dirichlet_law_while_no_class_runs_out() -> N
     """As above, plus the variance of drawing n samples by that law: E[p (1 - p)] / n."""
     alpha, classes, clients = 0.5, 4, 400
     labels = balanced(40_000, classes)
-    shards = partition(dirichlet(alpha, "per_client"), labels, clients, 0)[: clients // 4]
-    shares = np.array([np.bincount(labels[shard], minlength=classes) for shard in shards]) / 100
+    shards = partition(dirichlet(alpha, "per_client"), labels, clients, 0)
+    shares = np.array([np.bincount(labels[shards[client]], minlength=classes) for client in range(clients // 4)]) / 100
     law = (classes - 1) / (classes**2 * (classes * alpha + 1))
     drawing = (1 / classes - law - 1 / classes**2) / 100
     assert shares.var() == pytest.approx(law + drawing, rel=0.2)
@@ -159,9 +160,104 @@ def test_clients_that_cannot_all_hold_a_sample_are_refused(spec: PartitionSpec, 
         partition(spec, balanced(10), clients, 0)
 
 
+def test_a_search_without_hope_ends_after_one_draw() -> None:
+    with pytest.raises(DataError, match=r"clients.count=1000 .*; draw 1, the last, left \d{2,3} of them short .*per_client"):
+        partition(dirichlet(0.5, minimum=2), balanced(2000), 1000, 0)
+
+
+def test_a_search_with_little_hope_goes_on() -> None:
+    with pytest.raises(DataError, match=r"draw 500, the last, left [1-5] of them short"):
+        partition(dirichlet(0.5, minimum=166), balanced(1000), 6, 0)
+
+
+def reference(spec: PartitionSpec, labels: Indices, clients: int, seed: int) -> list[Indices]:
+    """The laws as first written: one array per client, the shares of all classes at once, no early end of the search."""
+    draw = np.random.Generator(np.random.SFC64(seed))
+    if isinstance(spec, IidPartition):
+        return [np.sort(shard) for shard in np.array_split(draw.permutation(len(labels)), clients)]
+    pools = [draw.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    totals = np.array([len(pool) for pool in pools])
+    if spec.law == "per_class":
+        for _ in range(500):
+            ends = np.minimum(np.cumsum(draw.dirichlet(np.full(clients, spec.alpha), size=len(pools)), axis=1), 1.0)
+            ends[:, -1] = 1.0
+            cuts = np.rint(ends * totals[:, None]).astype(np.int64)
+            if np.diff(cuts, axis=1, prepend=0).sum(axis=0).min() >= spec.minimum:
+                pieces = [np.split(pool, cuts[c, :-1]) for c, pool in enumerate(pools)]
+                return [np.sort(np.concatenate([piece[client] for piece in pieces])) for client in range(clients)]
+        raise DataError("no draw is left")
+    shards = []
+    for _ in range(clients):
+        law, taken = draw.dirichlet(np.full(len(pools), spec.alpha)), np.zeros_like(totals)
+        while (missing := len(labels) // clients - int(taken.sum())) > 0:
+            law = np.where(taken < totals, law, 0.0)
+            law = law if law.sum() > 0 else (totals - taken).astype(np.float64)
+            law = law / law.sum()
+            taken = np.minimum(taken + draw.multinomial(missing, law), totals)
+        totals = totals - taken
+        pieces = [pool[total : total + count] for pool, total, count in zip(pools, totals, taken, strict=True)]
+        shards.append(np.sort(np.concatenate(pieces)))
+    return shards
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 6), min_size=1, max_size=200),
+    clients=st.integers(1, 12),
+    alpha=st.sampled_from([1e-6, 1e-3, 0.1, 0.5, 2.0, 1e6]),
+    law=st.sampled_from(["iid", "per_class", "per_client"]),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_who_holds_what_is_part_of_every_recorded_trajectory(
+    labels: list[int], clients: int, alpha: float, law: str, seed: int
+) -> None:
+    spec, labels_n = IID if law == "iid" else dirichlet(alpha, law), np.array(labels, dtype=np.int64)
+    try:
+        shards = partition(spec, labels_n, min(clients, len(labels)), seed)
+    except DataError:
+        with pytest.raises(DataError):
+            reference(spec, labels_n, min(clients, len(labels)), seed)
+        return
+    expected = reference(spec, labels_n, min(clients, len(labels)), seed)
+    assert shards.sizes.tolist() == [len(shard) for shard in expected]
+    assert all(np.array_equal(shard, other) for shard, other in zip(shards, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("spec", "samples", "clients"),
+    [(IID, 20_011, 997), (dirichlet(0.5, minimum=3), 100_000, 500), (dirichlet(0.5, "per_client"), 20_011, 997)],
+    ids=["iid", "class", "client"],
+)
+def test_many_clients_hold_what_they_always_held(spec: PartitionSpec, samples: int, clients: int) -> None:
+    shards, expected = (law(spec, balanced(samples), clients, 3) for law in (partition, reference))
+    assert all(np.array_equal(shard, other) for shard, other in zip(shards, expected, strict=True))
+
+
+def test_shards_are_views_and_there_is_none_for_a_number_that_no_client_has() -> None:
+    shards = Shards.of(np.array([2, 0, 3, 2, 0, 1]), clients=3)
+    assert [shard.tolist() for shard in shards] == [[1, 4], [5], [0, 3]]
+    assert np.shares_memory(shards[2], shards.held)
+    for client in (-1, 3):
+        with pytest.raises(IndexError, match=f"no client {client} among 3"):
+            shards[client]
+
+
+@pytest.mark.parametrize("spec", [IID, dirichlet(100.0, minimum=1)], ids=["iid", "class"])
+def test_a_partition_keeps_two_flat_arrays_and_no_object_per_client(spec: PartitionSpec) -> None:
+    samples, clients = 400_000, 20_000
+    labels = balanced(samples)
+    tracemalloc.start()
+    shards = partition(spec, labels, clients, 0)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(shards) == clients
+    assert kept < 8 * (samples + clients) + 50_000
+    assert peak < 8 * (5 * samples + 10 * clients)
+
+
 def test_the_report_says_who_holds_what() -> None:
     labels = np.array([0, 0, 0, 1, 1, 1, 2, 2], dtype=np.int64)
-    shards = [np.array([0, 1, 2]), np.array([3, 6]), np.array([4, 5, 7])]
+    shards = Shards.of(np.array([0, 0, 0, 1, 2, 2, 1, 2]), clients=3)
     law = np.array([3, 3, 2]) / 8
     distances = [0.5 * np.abs(np.array(p) - law).sum() for p in ([1, 0, 0], [0, 0.5, 0.5], [0, 2 / 3, 1 / 3])]
     report = partition_report(shards, labels, classes=3)
@@ -189,3 +285,28 @@ def test_a_report_on_many_clients_stays_small_and_says_so(classes: int, rows: in
 def test_a_report_is_plain_json(spec: PartitionSpec) -> None:
     report = partition_report(partition(spec, balanced(100), 5, 0), balanced(100), 10)
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+@SPECS
+def test_a_report_counts_client_by_client(spec: PartitionSpec) -> None:
+    labels, classes = np.minimum(balanced(3000, 12) ** 2, 50), 51
+    shards = partition(spec, labels, 30, 5)
+    table = np.array([np.bincount(labels[shard], minlength=classes) for shard in shards])
+    distances = 0.5 * np.abs(table / table.sum(axis=1, keepdims=True) - table.sum(axis=0) / table.sum()).sum(axis=1)
+    report = partition_report(shards, labels, classes)
+    assert report["per_client"] == table.tolist()
+    sizes = table.sum(axis=1)
+    assert report["sizes"] == {"min": sizes.min(), "median": np.median(sizes), "max": sizes.max()}
+    assert report["mean_classes"] == pytest.approx((table > 0).sum(axis=1).mean(), rel=1e-12)
+    assert report["mean_total_variation"] == pytest.approx(distances.mean(), rel=1e-12)
+
+
+def test_a_report_on_many_clients_and_classes_holds_no_table_of_all() -> None:
+    samples, clients, classes = 40_000, 20_000, 10_000
+    labels = balanced(samples, classes)
+    shards = partition(IID, labels, clients, 0)
+    tracemalloc.start()
+    partition_report(shards, labels, classes)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < clients * classes / 10

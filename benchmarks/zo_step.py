@@ -1,0 +1,254 @@
+"""What one zeroth-order local step costs beside bare forward passes: `python -m benchmarks.zo_step [--only mlp ...]`.
+
+A is the local step of a HERON client with q probes and forward differences, as `Heron.client_round` carries it out on a fixed
+batch. B is nothing but the 2q eager forward passes of central differences: same model, batch and loss, no gradients, no
+perturbation. The second line of a case has HERON's own floor for B, q + 1 forward passes. `--breakdown` times the pieces
+of the MLP's step instead, each as a share of the bare 2q forward passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.pairs import Pair, Report, options, ratio, time_pairs
+from heron_ray.methods import Client
+from heron_ray.methods.heron import Heron
+from heron_ray.methods.method import direction_seeds
+from heron_ray.models import SplitModel, build_model
+from heron_ray.models.lora import adapt
+from heron_ray.optimizers import make_optimizer
+from heron_ray.spec.lora import LoraSpec
+from heron_ray.spec.method import DirectionLaw, HeronMethod
+from heron_ray.spec.model import CnnModel, MlpModel, Resnet18Model
+from heron_ray.spec.optimizer import SgdOptimizer
+from heron_ray.vectors import FlatVector
+from heron_ray.zo import ZerothOrderEstimator
+from heron_ray.zo.directions import DirectionStream
+
+PROBES: Final = 4
+BATCH: Final = 32
+CLASSES: Final = 10
+VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "default": {},
+    "held, random signs": {"replay": False, "direction": "rademacher"},
+}
+"""Settings of `method.zeroth_order`: the default ones, and those with the least arithmetic beside the forward passes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A model and what is asked of it. A call of A or B takes `steps` local steps."""
+
+    model: SplitModel
+    input_shape: tuple[int, ...]
+    target: float
+    steps: int = 1
+
+
+def mlp(widths: Sequence[int]) -> SplitModel:
+    """Fully connected layers from 64 or more inputs to the cut, and a single layer as the auxiliary head."""
+    inputs, *front = widths
+    spec = MlpModel.model_validate({"kind": "mlp", "front": tuple(front), "auxiliary": {"kind": "linear"}})
+    return build_model(spec, input_shape=(inputs,), classes=CLASSES, seed=0)
+
+
+def cnn() -> SplitModel:
+    """Two stages on grey images of 28x28."""
+    spec = CnnModel.model_validate({"kind": "cnn", "front": (16, 32), "auxiliary": {"kind": "linear"}})
+    return build_model(spec, input_shape=(1, 28, 28), classes=CLASSES, seed=0)
+
+
+def resnet() -> SplitModel:
+    """ResNet-18's stem and first block at full width, on 32x32."""
+    spec = Resnet18Model.model_validate({"kind": "resnet18", "auxiliary": {"kind": "flat_linear"}})
+    return build_model(spec, input_shape=(3, 32, 32), classes=CLASSES, seed=0)
+
+
+class _Block(nn.Module):
+    """A transformer block with causal attention, [B, T, D] to [B, T, D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention, self.projection = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.widening, self.narrowing = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        split = self.attention(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.projection(mixed.transpose(1, 2).reshape(batch, length, width))
+        wide = functional.gelu(self.widening(self.norm2(x)), approximate="tanh")
+        out: Tensor = x + self.narrowing(wide)
+        return out
+
+
+class _Last(nn.Module):
+    """The logits of the last position, [B, T, D] to [B, C]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, CLASSES)
+
+    def forward(self, z: Tensor) -> Tensor:
+        logits: Tensor = self.linear(z[:, -1])
+        return logits
+
+
+def gpt() -> SplitModel:
+    """Two GPT blocks of width 128 with adapters of rank 8, on sequences of 64 embedded tokens."""
+    generator = torch.Generator().manual_seed(0)
+    front, auxiliary = nn.Sequential(_Block(128, 4), _Block(128, 4)), _Last(128)
+    for module in (front, auxiliary):
+        for parameter in module.parameters():
+            bound = 1 / math.sqrt(parameter.shape[-1])
+            parameter.data.uniform_(-bound, bound, generator=generator)
+    adapt(front, LoraSpec(rank=8), generator)
+    return SplitModel(front=front, auxiliary=auxiliary, back=nn.Identity())
+
+
+CASES: Final[Mapping[str, Callable[[], Case]]] = {
+    "mlp": lambda: Case(model=mlp([64, 128, 64]), input_shape=(64,), target=1.0, steps=5),
+    "mlp-wide": lambda: Case(model=mlp([256, 1024, 256]), input_shape=(256,), target=1.0),
+    "cnn": lambda: Case(model=cnn(), input_shape=(1, 28, 28), target=0.65),
+    "resnet": lambda: Case(model=resnet(), input_shape=(3, 32, 32), target=0.65),
+    "gpt-lora": lambda: Case(model=gpt(), input_shape=(64, 128), target=0.70),
+}
+
+
+def heron_method(**zeroth_order: Any) -> HeronMethod:
+    """HERON with q probes; the rate is so small that any number of steps leaves the model what it is."""
+    sgd = {"kind": "sgd", "lr": 1e-6}
+    return HeronMethod.model_validate(
+        {
+            "kind": "heron",
+            "upload_every": 1_000_000,
+            "zeroth_order": {"probes": PROBES, **zeroth_order},
+            "client_optimizer": sgd,
+            "server_optimizer": sgd,
+        }
+    )
+
+
+class Bench:
+    """A case on its batch: what may be timed.
+
+    Args:
+        case: The model, its input and the steps of a call.
+    """
+
+    def __init__(self, case: Case) -> None:
+        """Draw a batch."""
+        generator = torch.Generator().manual_seed(1)
+        self.case = case
+        self.vector = FlatVector(case.model.parts(("front", "auxiliary")))
+        self.x = torch.randn(BATCH, *case.input_shape, generator=generator)
+        self.y = torch.randint(CLASSES, (BATCH,), generator=generator)
+        self._rounds: Iterator[int] = iter(range(1, 2**62))
+
+    def loss(self) -> Tensor:
+        """One forward pass."""
+        return functional.cross_entropy(self.case.model.auxiliary(self.case.model.front(self.x)), self.y)
+
+    def forwards(self, count: int) -> None:
+        """So many bare forward passes per local step."""
+        with torch.no_grad():
+            for _ in range(count * self.case.steps):
+                self.loss()
+
+    def client_round(self, method: Heron) -> None:
+        """The local steps of a HERON client; every call is another round, with directions of its own."""
+        client = Client(
+            number=0,
+            round=next(self._rounds),
+            seed=0,
+            steps=self.case.steps,
+            model=self.case.model,
+            vector=self.vector,
+            batch=lambda _: (self.x, self.y),
+            positions=lambda _: self.y,
+            samples=BATCH,
+        )
+        for _ in method.client_round(client):
+            pass
+
+
+def measure(name: str, variant: str, pairs: int, report: Report) -> None:
+    """Both ratios of a case."""
+    bench = Bench(CASES[name]())
+    step = partial(bench.client_round, Heron(heron_method(**VARIANTS[variant])))
+    where = f"{name} (d = {len(bench.vector):,}), {variant}"
+    for label, count, target in (("2q", 2 * PROBES, bench.case.target), ("q + 1", PROBES + 1, None)):
+        found = time_pairs(step, partial(bench.forwards, count), pairs=pairs)
+        report.add(ratio(f"{where}: step / {label} forwards", found, target))
+
+
+def breakdown(pairs: int, report: Report) -> None:
+    """The pieces of the MLP's step, each beside the bare 2q forward passes."""
+    bench = Bench(CASES["mlp"]())
+    vector, steps, d = bench.vector, bench.case.steps, len(bench.vector)
+    u, lr = torch.randn(d, generator=torch.Generator().manual_seed(0)), 1e-6
+    sgd = make_optimizer(SgdOptimizer(kind="sgd", lr=lr))
+    gradient, coefficient = torch.zeros(d), torch.tensor(1e-3)
+
+    def repeatedly(piece: Callable[[], object], times: int) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(times * steps):
+                piece()
+
+        return run
+
+    def draw(law: DirectionLaw) -> Callable[[], object]:
+        return lambda: DirectionStream(law, 1, u.device).fill(u)
+
+    def without_forwards() -> None:
+        estimator = ZerothOrderEstimator(heron_method().zeroth_order, vector)
+        for step in range(steps):
+            seeds = direction_seeds(0, 1, 0, step, PROBES)
+            coefficients = estimator.probe(lambda: coefficient.clone(), coefficient, seeds)
+            sgd.step(vector.data, estimator.gradient(seeds, coefficients))
+
+    pieces: dict[str, Callable[[], object]] = {
+        f"{PROBES + 1} forward passes": partial(bench.forwards, PROBES + 1),
+        "everything but forward passes": without_forwards,
+        f"{PROBES} seeds": repeatedly(lambda: direction_seeds(0, 1, 0, 0, PROBES), 1),
+        **{f"{PROBES} directions, {law}": repeatedly(draw(law), PROBES) for law in get_args(get_args(DirectionLaw)[0])},
+        f"{2 * PROBES} shifts of theta": repeatedly(lambda: vector.data.add_(u, alpha=1e-9), 2 * PROBES),
+        f"{PROBES} sums into the estimate": repeatedly(lambda: gradient.addcmul_(u, coefficient), PROBES),
+        "optimizer (sgd)": repeatedly(lambda: sgd.step(vector.data, [(slice(0, d), gradient)]), 1),
+    }
+    for name, piece in pieces.items():
+        found: list[Pair] = time_pairs(piece, partial(bench.forwards, 2 * PROBES), pairs=pairs)
+        report.add(ratio(f"mlp (d = {d:,}): {name} / {2 * PROBES} forwards", found))
+
+
+def main() -> None:
+    """Measure the cases asked for, or the breakdown."""
+    parser = options(__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--breakdown", action="store_true", help="the pieces of the MLP's step, in place of the cases")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    report = Report({"benchmark": "zo_step", "probes": PROBES, "batch": BATCH, "difference": "forward"}, chosen.json)
+    if chosen.breakdown:
+        breakdown(chosen.pairs, report)
+    else:
+        for name in chosen.only:
+            for variant in chosen.variants:
+                measure(name, variant, chosen.pairs, report)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
