@@ -168,9 +168,16 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit checked out; with -dirty behind it where tracked files were changed."""
-    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    return subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True).stdout.strip()
+    """The commit checked out; with -dirty behind it where tracked files other than recorded results were changed."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "--no-optional-locks", *arguments]
+        return subprocess.run(
+            command, cwd=Path(__file__).parent.parent, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results")
+    return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
 
 
 def cpu() -> str:
