@@ -107,10 +107,14 @@ class _Sweep:
             self._executor.get(self._in_flight.popleft())
         return exchanged
 
-    def _launch(self, chunk: Chunk, barrier: _Barrier, reply: Reference = None) -> Sequence[Reference]:
+    def _launch(self, chunk: Chunk, barrier: _Barrier) -> Sequence[Reference]:
+        """Begin a chunk, or take it on from a barrier; what its clients keep is sent with their beginning only."""
         kept: Reference = ()
-        if self._keeps_state:
+        if self._keeps_state and barrier is _START:
             kept = self._executor.federation_server.call("kept_states", chunk.clients)
+        return self._advance(chunk, barrier, kept, None)
+
+    def _advance(self, chunk: Chunk, barrier: _Barrier, kept: Reference, reply: Reference) -> Sequence[Reference]:
         host = self._executor.hosts[chunk.host]
         return host.call_parts("advance", 4, chunk, self._broadcast, kept, reply, barrier.number, barrier.mean)
 
@@ -125,7 +129,7 @@ class _Sweep:
             tally.add(progress)
             if progress.waiting in (Waiting.NOTHING, Waiting.COHORT):
                 return progress.waiting, scalars
-            parts = self._launch(chunk, barrier, reply)
+            parts = self._advance(chunk, barrier, (), reply)
 
     def _bound(self, consumed: Reference) -> None:
         """Back-pressure: never more than a few messages between the hosts and the main server."""
