@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import warnings
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +15,7 @@ from heron_ray.data.dataset import Dataset, Split
 from heron_ray.data.partition import Shards
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.trace import ProcessTrace, Recorder, Seam, models_known, traced
 
 
 class RoleActor:
@@ -20,17 +23,21 @@ class RoleActor:
 
     Attributes:
         role_class: What it holds.
+        role_name: Its name in traces.
         messages: The methods of the role whose results are messages between clients and servers.
     """
 
     role_class: ClassVar[type[ClientHost] | type[MainServer] | type[FederationServer]]
+    role_name: ClassVar[str]
     messages: ClassVar[frozenset[str]]
 
     def open(self, packed: dict[str, Any]) -> None:
         """Build the role for a run."""
         setup = unpack_setup(packed)
         torch.set_num_threads(setup.spec.compute.threads)
-        self._role = type(self).role_class(setup)
+        self._recorder, self._recording = Recorder(self.role_name), ExitStack()
+        with models_known(self._recorder):
+            self._role = type(self).role_class(setup)
         self._sent_bytes = 0
 
     def call(self, method: str, *arguments: Any) -> Any:
@@ -44,11 +51,23 @@ class RoleActor:
         """Bytes of all messages sent since `open`, as they are serialized."""
         return self._sent_bytes
 
+    def record(self, on: bool) -> None:
+        """Record where this process's time goes, or no longer."""
+        self._recording.close()
+        if on:
+            metering = Seam(sys.modules[__name__], "serialized_bytes", "serialization", self.role_name)
+            self._recording.enter_context(traced(self._recorder, [metering, *serialization_seams(self.role_name)]))
+
+    def trace(self) -> ProcessTrace:
+        """What was recorded since `open`."""
+        return self._recorder.result()
+
 
 class ClientActor(RoleActor):
     """Hosts many virtual clients."""
 
     role_class = ClientHost
+    role_name = "client"
     messages = frozenset({"advance"})
 
 
@@ -56,6 +75,7 @@ class MainServerActor(RoleActor):
     """The main server."""
 
     role_class = MainServer
+    role_name = "main_server"
     messages = frozenset({"consume", "finish_round"})
 
 
@@ -63,6 +83,7 @@ class FederationActor(RoleActor):
     """The federation server."""
 
     role_class = FederationServer
+    role_name = "federation_server"
     messages = frozenset({"broadcast", "exchange"})
 
 
@@ -71,6 +92,13 @@ def serialized_bytes(value: object) -> int:
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     return len(head) + sum(buffer.raw().nbytes for buffer in buffers)
+
+
+def serialization_seams(role: str | None) -> list[Seam]:
+    """Where Ray turns values into bytes and back, in this process."""
+    from ray._private.serialization import SerializationContext
+
+    return [Seam(SerializationContext, name, "serialization", role) for name in ("serialize", "deserialize_objects")]
 
 
 def pack_setup(setup: Setup) -> dict[str, Any]:

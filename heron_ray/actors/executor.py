@@ -10,10 +10,11 @@ from typing import Any, Self
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
-from heron_ray.actors.actors import ClientActor, FederationActor, MainServerActor, pack_setup
+from heron_ray.actors.actors import ClientActor, FederationActor, MainServerActor, pack_setup, serialization_seams
 from heron_ray.errors import ExhaustedMemoryError, LostActorError
 from heron_ray.simulation.executor import Reference
 from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.trace import ProcessTrace, Seam
 
 _CPU_SHARE = 0.01
 """Of each actor: small, so that any number of actors starts on any machine and none waits for another run's to end. How
@@ -100,6 +101,20 @@ class RayExecutor:
         up = sum(self.get([host.actor.sent_bytes.remote() for host in self.hosts]))
         down = sum(self.get([role.actor.sent_bytes.remote() for role in (self.main_server, self.federation_server)]))
         return {"up": up, "down": down}
+
+    def seams(self) -> Sequence[Seam]:
+        """Calls to actors, waiting for them, and Ray's serialization."""
+        sending = [Seam(RayRole, name, "sending") for name in ("call", "call_parts")]
+        return [Seam(RayExecutor, "get", "waiting"), *sending, *serialization_seams(None)]
+
+    def record(self, on: bool) -> None:
+        """Have the actors record where their time goes, or no longer."""
+        for reference in [role.actor.record.remote(on) for role in self._roles()]:
+            self.get(reference)
+
+    def traces(self) -> Sequence[ProcessTrace]:
+        """What the actors recorded."""
+        return [self.get(role.actor.trace.remote()) for role in self._roles()]
 
     def _adjust_actors(self, count: int, device: str) -> None:
         """Have two servers and `count` client actors; those that fit are kept."""

@@ -17,6 +17,7 @@ from heron_ray.cli.stop_signal import StopSignal
 from heron_ray.errors import HeronError
 
 if TYPE_CHECKING:
+    from heron_ray.cli.trace_report import TraceReport, Tracing
     from heron_ray.simulation import Checkpointer, Event, RunResult, Sink
     from heron_ray.spec import ExperimentSpec
 
@@ -46,6 +47,12 @@ class LastRound:
     metavar="FILE.jsonl",
     help="Append every event to a file, one JSON object per line.",
 )
+@click.option(
+    "--trace",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    metavar="FILE.json",
+    help="Record where the rounds' time goes: a table, and a file for chrome://tracing or ui.perfetto.dev.",
+)
 @click.option("--progress/--no-progress", "shown", default=None, help="Show progress.  [default: on a terminal]")
 @json_option
 def command(
@@ -54,6 +61,7 @@ def command(
     checkpoint_dir: Path | None,
     resume_dir: Path | None,
     events: TextIO | None,
+    trace: TextIO | None,
     shown: bool | None,
     as_json: bool,
 ) -> None:
@@ -66,16 +74,28 @@ def command(
     last = LastRound()
     with_progress = sys.stderr.isatty() if shown is None else shown
     try:
-        result = _run(found, checkpointer, last, resume=resume_dir is not None, events=events, with_progress=with_progress)
+        result, report = _run(
+            found,
+            checkpointer,
+            last,
+            resume=resume_dir is not None,
+            events=events,
+            is_traced=trace is not None,
+            with_progress=with_progress,
+        )
     except HeronError as error:
         print_error(error)
         if as_json:
             print_json(_failure(found, error, last.round))
         raise click.exceptions.Exit(FAILED) from None
     if as_json:
-        print_json(result.to_dict())
+        print_json(result.to_dict() | ({"trace": report.to_dict()} if report is not None else {}))
     else:
         print_fields(result_fields(result.to_dict()))
+    if report is not None and trace is not None:
+        report.write(trace)
+        if not as_json:
+            report.print()
     if result.state != "SUCCEEDED":
         raise click.exceptions.Exit(FAILED)
 
@@ -106,8 +126,9 @@ def _run(
     *,
     resume: bool,
     events: TextIO | None,
+    is_traced: bool,
     with_progress: bool,
-) -> RunResult:
+) -> tuple[RunResult, TraceReport | None]:
     from heron_ray.actors import executor_for
     from heron_ray.simulation import JsonlSink, Simulation, Tee
 
@@ -123,7 +144,14 @@ def _run(
             board = progress()
             stack.enter_context(board)
             sinks.append(TrackSink(board.track(spec.name)))
-        return Simulation(spec, executor, sink=Tee(*sinks), checkpointer=checkpointer, resume=resume, should_stop=stop).run()
+        tracing: Tracing | None = None
+        if is_traced:
+            from heron_ray.cli.trace_report import Tracing
+
+            tracing = stack.enter_context(Tracing(spec, executor))
+            sinks.append(tracing)
+        run = Simulation(spec, executor, sink=Tee(*sinks), checkpointer=checkpointer, resume=resume, should_stop=stop)
+        return run.run(), tracing.report() if tracing is not None else None
 
 
 def _failure(spec: ExperimentSpec, error: HeronError, rounds: int) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from heron_ray.simulation.setup import Setup
+
+if TYPE_CHECKING:
+    from heron_ray.simulation.trace import ProcessTrace, Seam
 
 Reference = Any
 """What a call returns: a value, or a promise of one that may be passed to another call without being read."""
@@ -50,6 +53,15 @@ class Executor(Protocol):
 
     def serialized_bytes(self) -> dict[str, int] | None:
         """Bytes really sent up and down since `open`, framing included; None where nothing leaves the process."""
+
+    def seams(self) -> Sequence[Seam]:
+        """What a trace has to time in this process beside what it always times."""
+
+    def record(self, on: bool) -> None:
+        """Have roles in processes of their own record where time goes from here on, or no longer; at first they do not."""
+
+    def traces(self) -> Sequence[ProcessTrace]:
+        """What those processes recorded."""
 
     def __enter__(self) -> Self:
         """For `with`."""

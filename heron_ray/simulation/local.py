@@ -73,6 +73,17 @@ class LocalExecutor:
     def serialized_bytes(self) -> None:
         """Nothing leaves this process."""
 
+    def seams(self) -> tuple[()]:
+        """Nothing beside what is always timed."""
+        return ()
+
+    def record(self, on: bool) -> None:
+        """There is no other process."""
+
+    def traces(self) -> tuple[()]:
+        """There is no other process."""
+        return ()
+
     def __enter__(self) -> Self:
         """For `with`."""
         return self
