@@ -24,7 +24,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "sweep": "Try one experiment at many points of a search space.",
         "validate": "Check a spec and name every fault in it.",
         "schema": "Print the JSON Schema of a spec.",
-        "profile": "Print what one client step and one round cost, without running them.",
+        "profile": "Print what one client step and one round cost, without data: counted and tracked, and as the paper counts.",
         "catalogue": "List the parts an experiment can be made of.",
         "doctor": "Check whether this machine can run the service, and say what to do where it cannot.",
         "serve": "Run the service: Ray, the dispatcher and the REST API, until Ctrl-C.",

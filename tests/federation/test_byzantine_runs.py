@@ -40,7 +40,7 @@ def digest(spec: ExperimentSpec) -> str:
         (["attack={kind: gaussian, byzantine: 1, start_round: 5}"], "attack.start_round", "rounds=4"),
         (["attack={kind: gaussian, byzantine: 1, scale: 2}"], "attack.scale", "sigma"),
         (["attack={kind: signflip, byzantine: 1}"], "attack.kind", "did you mean 'sign_flip'"),
-        ([FLIP, "method.kind=frozen_client"], "attack.kind", "frozen_client has none.*label_flip"),
+        ([FLIP, "method.kind=frozen_client"], "attack.kind", "frozen_client's clients upload none.*label_flip"),
     ],
 )
 def test_what_cannot_work_is_refused_by_path_with_the_way_out(
