@@ -51,8 +51,10 @@ OVERRIDES = {
 }
 
 
-@pytest.mark.parametrize("actors", [1, 4, 2])
-@pytest.mark.parametrize("kind", sorted(METHODS))
+@pytest.mark.parametrize(
+    ("kind", "actors"),
+    [*((kind, 2) for kind in sorted(METHODS)), *((kind, count) for count in (1, 4) for kind in ("heron", "ho_sfl"))],
+)
 def test_digests_are_equal_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, kind: str, actors: int) -> None:
     spec = make_spec(*method_overrides(kind), *OVERRIDES.get(kind, []), f"compute.actors={actors}")
     result = Simulation(spec, executor).run()
