@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch.nn import functional
@@ -11,31 +11,37 @@ from torch.nn import functional
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Upload, is_upload_step
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
-from heron_ray.spec.method import CseFslMethod
+from heron_ray.spec.method import CseFslMethod, FslSageMethod, LocalLossMethod
+
+AuxiliaryLossSection = TypeVar("AuxiliaryLossSection", bound=CseFslMethod | FslSageMethod | LocalLossMethod)
 
 
-class CseFsl(Method[CseFslMethod]):
-    """Per client and round, with theta = {front, auxiliary}:
+class AuxiliaryLoss(Method[AuxiliaryLossSection]):
+    """Per client and round, with theta = `trained`:
 
-    for step in 1..h:
-        z = front(x);  l = CE(auxiliary(z), y)
-        every k-th step: upload (z, y)
-        theta = optimizer(theta, grad l)
+        for step in 1..h:
+            z = front(x);  l = CE(auxiliary(z), y)
+            every k-th step (where the method has no k: every step): upload (z, y)
+            theta = optimizer(theta, grad l)
+
+    Attributes:
+        trained: The leading parts that the client trains.
     """  # noqa: D415 - the summary line introduces the box
 
-    parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}
+    trained: ClassVar[tuple[Part, ...]] = ("front", "auxiliary")
 
     def client_round(self, client: Client) -> ClientRound:
-        """The box above."""
-        model, theta = client.model, client.vector.data
-        gradient = client.vector.gradient()
+        """The client's side of the box above."""
+        model, gradient = client.model, client.vector.gradient(self.trained)
+        theta = client.vector.data[: len(gradient)]
         optimizer = client.optimizer(self.spec.client_optimizer)
+        upload_every = getattr(self.spec, "upload_every", 1)
         total = torch.zeros((), device=theta.device)
         for step in range(client.steps):
             x, y = client.batch(step)
             z = model.front(x)
             loss = functional.cross_entropy(model.auxiliary(z), y)
-            if is_upload_step(step, self.spec.upload_every):
+            if is_upload_step(step, upload_every):
                 yield Upload(z=z.detach(), y=y)
             del z
             gradient.zero_()
@@ -43,3 +49,9 @@ class CseFsl(Method[CseFslMethod]):
             optimizer.step(theta, whole(gradient))
             total += loss.detach()
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)
+
+
+class CseFsl(AuxiliaryLoss[CseFslMethod]):
+    """The box above with theta = {front, auxiliary}, both averaged over the clients after the round."""
+
+    parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}

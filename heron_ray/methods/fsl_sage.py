@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, MainServer, Method, Upload, is_upload_step
+from heron_ray.methods.cse_fsl import AuxiliaryLoss
+from heron_ray.methods.method import Fate, MainServer, Upload
 from heron_ray.models.split import Part
 from heron_ray.optimizers import make_optimizer, whole
 from heron_ray.spec.method import FslSageMethod
@@ -19,7 +20,7 @@ _AUXILIARY: tuple[Part, ...] = ("auxiliary",)
 _INITIAL = "initial_auxiliary"
 
 
-class FslSage(Method[FslSageMethod]):
+class FslSage(AuxiliaryLoss[FslSageMethod]):
     """Per client and round, with theta = {front} and an auxiliary head of the client's own:
 
         for step in 1..h:
@@ -37,25 +38,7 @@ class FslSage(Method[FslSageMethod]):
     """  # noqa: D415 - the summary line introduces the box
 
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.ALIGNED}
-
-    def client_round(self, client: Client) -> ClientRound:
-        """The client's side of the box above."""
-        model, theta = client.model, client.vector.data[client.vector.span("front")]
-        gradient = client.vector.gradient(["front"])
-        optimizer = client.optimizer(self.spec.client_optimizer)
-        total = torch.zeros((), device=theta.device)
-        for step in range(client.steps):
-            x, y = client.batch(step)
-            z = model.front(x)
-            loss = functional.cross_entropy(model.auxiliary(z), y)
-            if is_upload_step(step, self.spec.upload_every):
-                yield Upload(z=z.detach(), y=y)
-            del z
-            gradient.zero_()
-            torch.autograd.backward(loss)
-            optimizer.step(theta, whole(gradient))
-            total += loss.detach()
-        return ClientUpdate(loss=total / client.steps, state=optimizer.state)
+    trained: ClassVar[tuple[Part, ...]] = ("front",)
 
     def server_step(self, server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:
         """Step, and remember the client's latest samples."""
