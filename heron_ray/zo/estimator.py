@@ -15,6 +15,7 @@ normalisation are never touched by a probe. Shapes: P = parameters, q = probes, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from torch import Tensor
 from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.vectors import FlatVector
 from heron_ray.zo.directions import PIECE, DirectionStream, estimate_scale, pieces
+
+T = TypeVar("T")
 
 
 class ZerothOrderEstimator:
@@ -74,19 +77,12 @@ class ZerothOrderEstimator:
     def replay(self, seeds: Sequence[int]) -> None:
         """Move theta as `probe` does, without evaluating anything: afterwards it has the same rounding errors."""
         for seed in seeds:
-            normaliser = self._normaliser(seed)
-            for distance in self._distances():
-                self._shift(seed, normaliser, distance)
+            self._walk(seed, self._spec.difference, lambda: None)
 
     def outputs(self, function: Callable[[], Tensor], seed: int) -> tuple[Tensor, Tensor]:
         """What `function` gives at theta + mu u and at theta - mu u; theta is where it was afterwards."""
-        mu, normaliser = self._spec.mu, self._normaliser(seed)
         with self._vector.hold_statistics():
-            self._shift(seed, normaliser, mu)
-            above = function()
-            self._shift(seed, normaliser, -2 * mu)
-            below = function()
-            self._shift(seed, normaliser, mu)
+            above, below = self._walk(seed, "central", function)
         return above, below
 
     def coefficient(self, difference: Tensor) -> Tensor:
@@ -127,19 +123,19 @@ class ZerothOrderEstimator:
 
     def _coefficient(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seed: int) -> Tensor:
         """c_p for one direction; theta is where it was afterwards."""
-        if self._spec.difference == "central":
-            above, below = self.outputs(loss, seed)
-            return self.coefficient(above - below)
-        normaliser = self._normaliser(seed)
-        self._shift(seed, normaliser, self._spec.mu)
-        above = loss()
-        self._shift(seed, normaliser, -self._spec.mu)
-        return self.coefficient(above - loss_at_theta)
+        above, *below = self._walk(seed, self._spec.difference, loss)
+        return self.coefficient(above - (below[0] if below else loss_at_theta))
 
-    def _distances(self) -> tuple[float, ...]:
-        """How far theta is moved along a direction, move by move; they add up to nothing."""
-        mu = self._spec.mu
-        return (mu, -mu) if self._spec.difference == "forward" else (mu, -2 * mu, mu)
+    def _walk(self, seed: int, difference: str, visit: Callable[[], T]) -> list[T]:
+        """Move theta along a direction to where a kind of difference needs it, and back; what `visit` gave at each stop."""
+        mu, normaliser = self._spec.mu, self._normaliser(seed)
+        *there, back = (mu, -mu) if difference == "forward" else (mu, -2 * mu, mu)
+        visited = []
+        for distance in there:
+            self._shift(seed, normaliser, distance)
+            visited.append(visit())
+        self._shift(seed, normaliser, back)
+        return visited
 
     def _sum(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> None:
         """Rebuild the whole estimate. The direction's buffer may meanwhile have served another client."""
