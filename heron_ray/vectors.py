@@ -87,31 +87,19 @@ class FlatVector:
 
     def numpy(self, parts: Iterable[str] | None = None) -> Float32Array:
         """A copy of the parameters of these parts (all: None), followed by their statistics."""
-        state = self.state.cpu().numpy()
-        return np.concatenate([state[:0], *(state[place] for place in self._places(parts))], dtype=np.float32)
+        return self._copied(self._places(parts))
 
     def statistics(self, parts: Iterable[str]) -> Float32Array:
         """A copy of the statistics of these parts."""
-        state = self.state.cpu().numpy()
-        spans = _spans(self._statistics_sizes, len(self))
-        return np.concatenate([state[:0], *(state[spans[name]] for name in parts)], dtype=np.float32)
+        return self._copied(self._statistics_places(parts))
 
     def load(self, values: Float32Array, parts: Iterable[str] | None = None) -> None:
         """Overwrite what `numpy(parts)` gives with `values`."""
-        start = 0
-        for place in self._places(parts):
-            length = place.stop - place.start
-            self.state[place].copy_(torch.tensor(values[start : start + length]))
-            start += length
+        self._overwrite(self._places(parts), values)
 
     def load_statistics(self, values: Float32Array, parts: Iterable[str]) -> None:
         """Overwrite what `statistics(parts)` gives with `values`."""
-        start, spans = 0, _spans(self._statistics_sizes, len(self))
-        for name in parts:
-            length = self._statistics_sizes[name]
-            if length:
-                self.state[spans[name]].copy_(torch.tensor(values[start : start + length]))
-            start += length
+        self._overwrite(self._statistics_places(parts), values)
 
     def buffer(self, name: str, length: int | None = None) -> Tensor:
         """A vector [length, or P] beside the parameters, made at first use and then reused: it holds whatever was left."""
@@ -150,15 +138,32 @@ class FlatVector:
             for owner in held:
                 owner.track_running_stats = True
 
+    def _copied(self, places: list[slice]) -> Float32Array:
+        state = self.state.cpu().numpy()
+        return np.concatenate([state[:0], *(state[place] for place in places)], dtype=np.float32)
+
+    def _overwrite(self, places: list[slice], values: Float32Array) -> None:
+        start = 0
+        for place in places:
+            length = place.stop - place.start
+            self.state[place].copy_(torch.tensor(values[start : start + length]))
+            start += length
+
     def _places(self, parts: Iterable[str] | None) -> list[slice]:
         """Where in `state` the parameters of these parts, then their statistics, lie; neighbours in one piece."""
         names = None if parts is None else tuple(parts)
         if names not in self._placed:
-            parameters, statistics = _spans(self.part_sizes, 0), _spans(self._statistics_sizes, len(self))
-            whole = [slice(0, len(self.state))]
-            found = whole if names is None else [spans[name] for spans in (parameters, statistics) for name in names]
+            if names is None:
+                found = [slice(0, len(self.state))]
+            else:
+                spans = _spans(self.part_sizes, 0)
+                found = [*(spans[name] for name in names), *self._statistics_places(names)]
             self._placed[names] = _joined(found)
         return self._placed[names]
+
+    def _statistics_places(self, parts: Iterable[str]) -> list[slice]:
+        spans = _spans(self._statistics_sizes, len(self))
+        return _joined(spans[name] for name in parts)
 
 
 def constants(module: nn.Module) -> list[Tensor]:

@@ -16,7 +16,10 @@ from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.vectors import Float32Array
 
 ClientState = Mapping[str, Float32Array]
-"""What a client keeps between its rounds: `own` for its own parts, `memory.*`, and its optimizer's state by name."""
+"""What a client keeps between its rounds: `OWN`, names that begin with `MEMORY`, and its optimizer's state by name."""
+
+OWN, MEMORY = "own", "memory."
+"""Under which names a client's own parts and its memory are kept."""
 
 
 class Waiting(Enum):

@@ -18,6 +18,7 @@ from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
 from heron_ray.simulation.digest import TrajectoryDigest
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor
+from heron_ray.simulation.messages import OWN
 from heron_ray.simulation.plan import byzantine_clients, plan_round
 from heron_ray.simulation.profile import ClientCosts, client_costs
 from heron_ray.simulation.result import Costs, RunResult
@@ -182,7 +183,7 @@ class Simulation:
         parameters = {
             name: vector
             for name, vector in self._vectors().items()
-            if name in ("federation/client", "server/back") or name.endswith(".own")
+            if name in ("federation/client", "server/back") or name.endswith(f".{OWN}")
         }
         return RunResult(
             state=state,

@@ -14,14 +14,11 @@ from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Uplo
 from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
-from heron_ray.simulation.messages import ClientState, Progress, Scripts, Updates, Uploads, Waiting
+from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Progress, Scripts, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
-
-_OWN, _MEMORY = "own", "memory."
-"""Under which names a client's own parts and its memory are kept."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -165,7 +162,7 @@ class ClientHost:
         def positions(step: int) -> Tensor:
             return torch.from_numpy(np.searchsorted(shard, batches.indices(step))).to(device)
 
-        tensors = {name: torch.tensor(values, device=device) for name, values in kept.items() if name != _OWN}
+        tensors = {name: torch.tensor(values, device=device) for name, values in kept.items() if name != OWN}
         return Client(
             number=number,
             round=round,
@@ -176,8 +173,8 @@ class ClientHost:
             batch=batch,
             positions=positions,
             samples=len(shard),
-            optimizer_state={name: tensor for name, tensor in tensors.items() if not name.startswith(_MEMORY)},
-            memory={name.removeprefix(_MEMORY): tensor for name, tensor in tensors.items() if name.startswith(_MEMORY)},
+            optimizer_state={name: tensor for name, tensor in tensors.items() if not name.startswith(MEMORY)},
+            memory={name.removeprefix(MEMORY): tensor for name, tensor in tensors.items() if name.startswith(MEMORY)},
         )
 
     def _advance_runs(self, runs: list[_Run], answers: _Answers, broadcast: Float32Array, outbox: _Outbox) -> Waiting:
@@ -224,7 +221,7 @@ class ClientHost:
             self._active.saved = self._vector.state.clone()
         if run.waiting is None:
             self._vector.load(broadcast, self._method.shared_parts)
-            self._vector.load(run.kept.get(_OWN, self._initial), self._method.own_parts)
+            self._vector.load(run.kept.get(OWN, self._initial), self._method.own_parts)
         elif run.saved is not None:
             self._vector.state.copy_(run.saved)
             run.saved = None
@@ -244,11 +241,11 @@ class ClientHost:
 
     def _kept(self, update: ClientUpdate) -> ClientState:
         """What a client that has ended its round keeps for its next one. Aligned parts are kept as they came."""
-        kept = {f"{_MEMORY}{name}": tensor.cpu().numpy() for name, tensor in update.memory.items()}
+        kept = {f"{MEMORY}{name}": tensor.cpu().numpy() for name, tensor in update.memory.items()}
         if self._method.keeps_optimizer_state:
             kept |= {name: tensor.cpu().numpy() for name, tensor in update.state.items()}
         if personal := self._method.parts_to_be(Fate.PERSONAL):
-            kept[_OWN] = self._vector.numpy(personal)
+            kept[OWN] = self._vector.numpy(personal)
         return kept
 
     def _update(self, run: _Run, broadcast: Float32Array) -> Float32Array:

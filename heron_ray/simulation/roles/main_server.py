@@ -18,7 +18,7 @@ from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
-from heron_ray.simulation.messages import ClientState, Uploads
+from heron_ray.simulation.messages import OWN, ClientState, Uploads
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
@@ -94,7 +94,7 @@ class MainServer:
         losses, self._losses = self._losses, []
         mean = torch.stack(losses).double().mean().item() if losses else None
         is_finite = bool(torch.isfinite(self._server.vector.state).all())
-        return (mean, is_finite, ledger), {client: {"own": values} for client, values in aligned.items()}
+        return (mean, is_finite, ledger), {client: {OWN: values} for client, values in aligned.items()}
 
     def evaluate(self, round: int, shared: Float32Array, kept: Sequence[ClientState]) -> dict[str, float]:
         """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name.
@@ -109,7 +109,7 @@ class MainServer:
             return self._score() | self._judge_estimator(round)
         scores = []
         for state in kept:
-            self._client_vector.load(state.get("own", self._initial), self._method.own_parts)
+            self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
             scores.append(self._score())
         return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
