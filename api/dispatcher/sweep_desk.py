@@ -7,10 +7,15 @@ is always the whole of it, and news may be brought twice, so that a call that wa
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tune_spaces.news import TrialNews
+
+HOLD_S = 30.0
+"""How long a trial that was begun too early waits for those before it. Tune begins trials in order, but its proxies come up in
+any order; a proxy that never comes up must not hold the others back for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,7 @@ class Requests:
 
 @dataclass(slots=True)
 class _Trial:
+    begun_at: float = field(default_factory=time.monotonic)
     scores: dict[int, float] = field(default_factory=dict)
     ended: bool = False
 
@@ -54,9 +60,9 @@ class Desk:
             return self._news(number, after)
 
     def requests(self) -> Requests:
-        """Everything asked for so far."""
+        """Everything asked for so far; trials are begun in the order of their numbers."""
         with self._changed:
-            return Requests(begun=tuple(self._begun), unwanted=tuple(sorted(self._unwanted)))
+            return Requests(begun=tuple(self._in_order()), unwanted=tuple(sorted(self._unwanted)))
 
     def bring(self, news: Mapping[int, TrialNews]) -> None:
         """News of trials, by number."""
@@ -66,6 +72,15 @@ class Desk:
                 trial.scores |= dict(what.scores)
                 trial.ended |= what.ended
             self._changed.notify_all()
+
+    def _in_order(self) -> Iterator[int]:
+        """The trials begun, in the order of their numbers, without those that still wait for one before them."""
+        oldest_to_hold = time.monotonic() - HOLD_S
+        is_complete = True
+        for position, number in enumerate(sorted(self._begun), start=1):
+            is_complete = is_complete and number == position
+            if is_complete or self._begun[number].begun_at < oldest_to_hold:
+                yield number
 
     def _news(self, number: int, after: int) -> TrialNews:
         trial = self._begun.get(number, _Trial())

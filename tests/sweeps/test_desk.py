@@ -52,3 +52,19 @@ def test_trials_that_are_no_longer_wanted_are_listed_once():
     desk.stop(1)
     desk.stop(1)
     assert desk.requests().unwanted == (1,)
+
+
+def test_trials_are_asked_for_in_their_order_though_proxies_come_up_in_any():
+    desk = Desk()
+    desk.submit(3)
+    desk.submit(2)
+    assert desk.requests().begun == ()
+    desk.submit(1)
+    assert desk.requests().begun == (1, 2, 3)
+
+
+def test_a_proxy_that_never_comes_up_does_not_hold_the_others_back_for_ever(monkeypatch):
+    monkeypatch.setattr("api.dispatcher.sweep_desk.HOLD_S", 0.0)
+    desk = Desk()
+    desk.submit(2)
+    assert desk.requests().begun == (2,)
