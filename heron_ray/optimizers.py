@@ -26,13 +26,13 @@ class Optimizer(ABC):
         """Move theta in place by one step.
 
         Args:
-            theta: The parameters [P].
+            theta: The parameters [P], or of K clients [K, P].
             gradient: Where a piece of the gradient lies, and the piece, which is used as scratch space; all pieces
                 together cover theta once. `whole(g)` for a gradient in one piece.
         """
         self._begin(theta)
         for piece, values in gradient:
-            self._update(theta[piece], values, {name: self.state[name][piece] for name in self._vectors})
+            self._update(theta[..., piece], values, {name: self.state[name][..., piece] for name in self._vectors})
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a state that `state` gave earlier."""
@@ -96,8 +96,8 @@ class Adam(Optimizer):
 
 
 def whole(gradient: Tensor) -> list[tuple[slice, Tensor]]:
-    """A gradient [P] in one piece, as `Optimizer.step` takes it."""
-    return [(slice(0, len(gradient)), gradient)]
+    """A gradient [P] or [K, P] in one piece, as `Optimizer.step` takes it."""
+    return [(slice(0, gradient.shape[-1]), gradient)]
 
 
 def make_optimizer(spec: OptimizerSpec) -> Optimizer:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
-import torch
-from torch.nn import functional
-
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Upload, is_upload_step
+from heron_ray.models import stacked
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
 from heron_ray.spec.method import CseFslMethod, FslSageMethod, LocalLossMethod
@@ -33,19 +31,19 @@ class AuxiliaryLoss(Method[AuxiliaryLossSection]):
     def client_round(self, client: Client) -> ClientRound:
         """The client's side of the box above."""
         model, gradient = client.model, client.vector.gradient(self.trained)
-        theta = client.vector.data[: len(gradient)]
+        theta = client.vector.data[..., : gradient.shape[-1]]
         optimizer = client.optimizer(self.spec.client_optimizer)
         upload_every = getattr(self.spec, "upload_every", 1)
-        total = torch.zeros((), device=theta.device)
+        total = client.zeros()
         for step in range(client.steps):
             x, y = client.batch(step)
             z = model.front(x)
-            loss = functional.cross_entropy(model.auxiliary(z), y)
+            loss = stacked.cross_entropy(model.auxiliary(z), y)
             if is_upload_step(step, upload_every):
                 yield Upload(z=z.detach(), y=y)
             del z
             gradient.zero_()
-            torch.autograd.backward(loss)
+            stacked.backward(loss)
             optimizer.step(theta, whole(gradient))
             total += loss.detach()
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)
@@ -54,4 +52,5 @@ class AuxiliaryLoss(Method[AuxiliaryLossSection]):
 class CseFsl(AuxiliaryLoss[CseFslMethod]):
     """The box above with theta = {front, auxiliary}, both averaged over the clients after the round."""
 
+    stacks: ClassVar[bool] = True
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}

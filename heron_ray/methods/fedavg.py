@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
-from torch.nn import functional
-
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method
+from heron_ray.models import stacked
 from heron_ray.models.split import Part
 from heron_ray.optimizers import whole
 from heron_ray.spec.method import FedAvgMethod
@@ -21,6 +19,7 @@ class FedAvg(Method[FedAvgMethod]):
         theta = optimizer(theta, grad CE(back(front(x)), y))
     """  # noqa: D415 - the summary line introduces the box
 
+    stacks: ClassVar[bool] = True
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "back": Fate.AVERAGED}
 
     def client_round(self, client: Client) -> ClientRound:
@@ -28,12 +27,12 @@ class FedAvg(Method[FedAvgMethod]):
         model, theta = client.model, client.vector.data
         gradient = client.vector.gradient()
         optimizer = client.optimizer(self.spec.client_optimizer)
-        total = torch.zeros((), device=theta.device)
+        total = client.zeros()
         for step in range(client.steps):
             x, y = client.batch(step)
-            loss = functional.cross_entropy(model.back(model.front(x)), y)
+            loss = stacked.cross_entropy(model.back(model.front(x)), y)
             gradient.zero_()
-            torch.autograd.backward(loss)
+            stacked.backward(loss)
             optimizer.step(theta, whole(gradient))
             total += loss.detach()
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)

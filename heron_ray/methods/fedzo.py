@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method
+from heron_ray.models import stacked
 from heron_ray.models.split import Part
 from heron_ray.spec.method import FedZoMethod
 from heron_ray.zo import ZerothOrderEstimator
@@ -24,6 +23,7 @@ class FedZo(Method[FedZoMethod]):
         theta = optimizer(theta, g)
     """  # noqa: D415 - the summary line introduces the box
 
+    stacks: ClassVar[bool] = True
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "back": Fate.AVERAGED}
 
     def client_round(self, client: Client) -> ClientRound:
@@ -31,12 +31,12 @@ class FedZo(Method[FedZoMethod]):
         spec, model, theta = self.spec, client.model, client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
-        total = torch.zeros((), device=theta.device)
+        total = client.zeros()
         for step in range(client.steps):
             x, y = client.batch(step)
 
             def loss(x: Tensor = x, y: Tensor = y) -> Tensor:
-                return functional.cross_entropy(model.back(model.front(x)), y)
+                return stacked.cross_entropy(model.back(model.front(x)), y)
 
             loss_at_theta = loss()
             seeds = client.direction_seeds(step, spec.zeroth_order.probes)

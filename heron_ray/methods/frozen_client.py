@@ -20,6 +20,7 @@ class FrozenClient(Method[FrozenClientMethod]):
     leaves values as they are.
     """  # noqa: D415 - the summary line introduces the box
 
+    stacks: ClassVar[bool] = True
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.FIXED}
 
     def client_round(self, client: Client) -> ClientRound:

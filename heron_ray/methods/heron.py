@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Script, Upload, is_upload_step
+from heron_ray.models import stacked
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import make_optimizer
 from heron_ray.spec.method import HeronMethod
 from heron_ray.vectors import FlatVector
-from heron_ray.zo import ZerothOrderEstimator
+from heron_ray.zo import Seed, ZerothOrderEstimator
 
 
 class Heron(Method[HeronMethod]):
@@ -31,6 +32,7 @@ class Heron(Method[HeronMethod]):
     theta: they tell the round completely.
     """  # noqa: D415 - the summary line introduces the box
 
+    stacks: ClassVar[bool] = True
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}
 
     def client_round(self, client: Client) -> ClientRound:
@@ -38,17 +40,17 @@ class Heron(Method[HeronMethod]):
         spec, model, theta = self.spec, client.model, client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
-        told_seeds: list[int] = []
+        told_seeds: list[Seed] = []
         told_coefficients: list[Tensor] = []
-        total = torch.zeros((), device=theta.device)
+        total = client.zeros()
         for step in range(client.steps):
             x, y = client.batch(step)
 
             def loss(x: Tensor = x, y: Tensor = y) -> Tensor:
-                return functional.cross_entropy(model.auxiliary(model.front(x)), y)
+                return stacked.cross_entropy(model.auxiliary(model.front(x)), y)
 
             z = model.front(x)
-            loss_at_theta = functional.cross_entropy(model.auxiliary(z), y)
+            loss_at_theta = stacked.cross_entropy(model.auxiliary(z), y)
             if is_upload_step(step, spec.upload_every):
                 yield Upload(z=z, y=y)
             del z

@@ -17,5 +17,6 @@ class LocalLoss(AuxiliaryLoss[LocalLossMethod]):
     The main server steps back_i on CE(back_i(z), y); after the round the back model is the mean of the back_i.
     """
 
+    stacks: ClassVar[bool] = True
     parts: ClassVar[Mapping[Part, Fate]] = {"front": Fate.AVERAGED, "auxiliary": Fate.AVERAGED}
     server_copies: ClassVar[bool] = True

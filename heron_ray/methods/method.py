@@ -6,7 +6,7 @@ Shapes: B = batch, P = parameters of the client's parts, C = classes, S = scalar
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar
@@ -20,6 +20,7 @@ from heron_ray.optimizers import Optimizer, make_optimizer, whole
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec.optimizer import OptimizerSpec
 from heron_ray.vectors import FlatVector, Float32Array
+from heron_ray.zo import Seed
 
 Reply: TypeAlias = Literal["gradients", "scalars", "logits"]
 
@@ -66,10 +67,10 @@ class Script:
 
     Attributes:
         seeds: The seeds of all directions, h * q of them, step after step.
-        coefficients: Their coefficients [h * q].
+        coefficients: Their coefficients [h * q]; of K clients [h * q, K].
     """
 
-    seeds: list[int]
+    seeds: Sequence[Seed]
     coefficients: Tensor
 
 
@@ -78,7 +79,7 @@ class ClientUpdate:
     """What a client ends its round with; its trained parameters are read from its vector.
 
     Attributes:
-        loss: Mean loss over the local steps, before each step (a scalar); None where the client knows no loss.
+        loss: Mean loss over the local steps, before each step (a scalar, or [K]); None where the client knows no loss.
         state: Its optimizer's state, which it keeps until it is sampled again if the optimizer lives as long as the run.
         memory: What else it keeps until then, by name; empty for most methods.
         script: What it uploads in place of its parameters; None where these go up themselves.
@@ -97,8 +98,11 @@ ClientRound: TypeAlias = Generator[Message, Tensor | None, ClientUpdate]
 class Client:
     """One virtual client during one round, as its method sees it.
 
+    Methods that stack get K clients in the place of one: then theta is [K, P], batches and losses have a leading K as well,
+    and the arithmetic is that of `heron_ray.models.stacked`.
+
     Attributes:
-        number: Which client of the population.
+        number: Which client of the population, or which clients.
         round: The round t, counted from 1.
         seed: The experiment's seed.
         steps: Local steps h.
@@ -111,7 +115,7 @@ class Client:
         memory: What else it kept from there, empty if nothing.
     """
 
-    number: int
+    number: int | tuple[int, ...]
     round: int
     seed: int
     steps: int
@@ -123,9 +127,15 @@ class Client:
     optimizer_state: Mapping[str, Tensor] = field(default_factory=dict)
     memory: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def direction_seeds(self, step: int, probes: int) -> list[int]:
+    def direction_seeds(self, step: int, probes: int) -> list[Seed]:
         """The seeds of the probes' directions in one local step; every client draws its own."""
-        return direction_seeds(self.seed, self.round, self.number, step, probes)
+        if isinstance(self.number, int):
+            return [*direction_seeds(self.seed, self.round, self.number, step, probes)]
+        return [*zip(*(direction_seeds(self.seed, self.round, one, step, probes) for one in self.number), strict=True)]
+
+    def zeros(self) -> Tensor:
+        """A scalar, or one for each of K clients."""
+        return self.vector.data.new_zeros(self.vector.data.shape[:-1])
 
     def optimizer(self, spec: OptimizerSpec) -> Optimizer:
         """The client's optimizer, continuing from its kept state."""
@@ -200,12 +210,14 @@ class Method(ABC, Generic[SectionT]):
         parts: The parts a client holds, in the order in which they lie in its vector, and what becomes of each.
         reply: What the main server answers each upload with; None for a decoupled method. Clients of a coupled method
             are served one after another.
+        stacks: Whether `client_round` serves K clients at once as well, where these keep nothing. Only for decoupled methods.
         server_copies: Whether each client of a cohort has a copy of the back model to itself during a round, the copies
             being averaged in the end. A copy begins its round with fresh optimizer state.
     """
 
     parts: ClassVar[Mapping[Part, Fate]]
     reply: ClassVar[Reply | None] = None
+    stacks: ClassVar[bool] = False
     server_copies: ClassVar[bool] = False
 
     def __init__(self, spec: SectionT) -> None:

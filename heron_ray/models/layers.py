@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from heron_ray.models.stacked import Linear
 from heron_ray.spec.model import AuxiliarySpec, LinearAuxiliary, MlpAuxiliary
 
 LayerT = TypeVar("LayerT", bound=nn.Module)
@@ -38,7 +39,7 @@ def dense_stack(widths: Sequence[int], generator: torch.Generator, device: torch
     """
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
-        linear = blank(nn.Linear, inputs, outputs, device=device)
+        linear = blank(Linear, inputs, outputs, device=device)
         layers += [_draw(linear, inputs, generator), nn.ReLU(inplace=True)]
     return nn.Sequential(*(layers[:-1] if logits else layers))
 

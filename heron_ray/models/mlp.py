@@ -21,7 +21,7 @@ def build_mlp(
     cut = client[-1]
     front = dense_stack([features, *client], generator, device, logits=False)
     return SplitModel(
-        front=nn.Sequential(nn.Flatten(), *front) if len(input_shape) > 1 else front,
+        front=nn.Sequential(nn.Flatten(-len(input_shape)), *front) if len(input_shape) > 1 else front,
         auxiliary=dense_stack([cut, *auxiliary_widths(spec.auxiliary, classes), classes], generator, device, logits=True),
         back=dense_stack([cut, *server, classes], generator, device, logits=True),
     )

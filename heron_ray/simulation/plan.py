@@ -1,17 +1,24 @@
-"""The plan of a round: who takes part, in which order, in which chunks, and who attacks.
+"""The plan of a round: who takes part, in which order, in which blocks and chunks, and who attacks.
 
-A pure function of spec, round and host count.
+A pure function of spec, round, host count and the clients' shards.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.spec import ExperimentSpec
 
 CHUNKS_PER_HOST = 2
 """So many chunks a round per host: the main server works on the first while the host computes the second."""
+
+BLOCKS_PER_ROUND = 4
+"""At least so many blocks a round, where there are as many clients: so many hosts have work whatever the cohort."""
 
 CHUNK_BYTES = 32 * 2**20
 """A chunk's smashed data are handed over whenever they reach this many bytes."""
@@ -21,14 +28,24 @@ CHUNK_BYTES = 32 * 2**20
 class Chunk:
     """Consecutive clients of the cohort, computed by one host and sent in one message (or more, bounded by bytes).
 
-    `attackers` are those among them that attack in this round.
+    Attributes:
+        round: The round t.
+        number: The chunk's place in the round, counted from 0.
+        host: Which host.
+        blocks: The clients; those of a block are computed together. Blocks do not depend on the number of hosts.
+        attackers: Those among them that attack in this round.
     """
 
     round: int
     number: int
     host: int
-    clients: tuple[int, ...]
+    blocks: tuple[tuple[int, ...], ...]
     attackers: tuple[int, ...] = ()
+
+    @property
+    def clients(self) -> tuple[int, ...]:
+        """The clients of all blocks, in order."""
+        return tuple(client for block in self.blocks for client in block)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,31 +66,57 @@ def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
     return tuple(sorted(draw.choice(spec.clients.count, size=spec.attack.byzantine, replace=False).tolist()))
 
 
-def plan_round(spec: ExperimentSpec, round: int, hosts: int) -> RoundPlan:
+def plan_round(
+    spec: ExperimentSpec, round: int, hosts: int, *, block: int = 1, batch_size: Callable[[int], int] = lambda client: 1
+) -> RoundPlan:
     """The plan of one round.
 
     Args:
         spec: The experiment.
         round: The round t, counted from 1.
         hosts: Number of client hosts to place the cohort on.
+        block: Clients that may be computed together, at most; those of a block have the same batch size.
+        batch_size: How many samples a client has in a batch: its share of the round's work.
     """
     draw = generator(derive(spec.seed, Purpose.COHORT, round))
     cohort = tuple(int(client) for client in draw.choice(spec.clients.count, size=spec.clients.cohort, replace=False))
     attackers = _attackers(spec, round, cohort)
-    count = min(len(cohort), hosts * CHUNKS_PER_HOST)
-    bounds = [len(cohort) * number // count for number in range(count + 1)]
-    parts = [slice(bounds[number], bounds[number + 1]) for number in range(count)]
+    blocks = _blocks(cohort, block, batch_size)
+    count = min(len(blocks), hosts * CHUNKS_PER_HOST)
     chunks = tuple(
         Chunk(
             round=round,
             number=number,
             host=number % hosts,
-            clients=cohort[part],
-            attackers=tuple(client for client in cohort[part] if client in attackers),
+            blocks=part,
+            attackers=tuple(client for one in part for client in one if client in attackers),
         )
-        for number, part in enumerate(parts)
+        for number, part in enumerate(_balanced(blocks, count, batch_size))
     )
     return RoundPlan(round=round, cohort=cohort, attackers=tuple(sorted(attackers)), chunks=chunks)
+
+
+def _blocks(cohort: Sequence[int], block: int, batch_size: Callable[[int], int]) -> list[tuple[int, ...]]:
+    """The cohort in blocks of at most `block` consecutive clients whose batches are of one size."""
+    if block == 1:
+        return [(client,) for client in cohort]
+    count = -(-len(cohort) // block)
+    count = min(len(cohort), -(-count // BLOCKS_PER_ROUND) * BLOCKS_PER_ROUND)
+    parts = (cohort[len(cohort) * number // count : len(cohort) * (number + 1) // count] for number in range(count))
+    return [tuple(alike) for part in parts for _, alike in itertools.groupby(part, key=batch_size)]
+
+
+def _balanced(
+    blocks: Sequence[tuple[int, ...]], count: int, batch_size: Callable[[int], int]
+) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Cut blocks into `count` runs, none empty, of as nearly the same work as their order allows."""
+    done = np.cumsum([sum(batch_size(client) for client in block) for block in blocks])
+    start = 0
+    for number in range(1, count + 1):
+        nearest = int(np.abs(done - done[-1] * number / count).argmin()) + 1
+        end = min(max(nearest, start + 1), len(blocks) - (count - number))
+        yield tuple(blocks[start:end])
+        start = end
 
 
 def _attackers(spec: ExperimentSpec, round: int, cohort: tuple[int, ...]) -> frozenset[int]:

@@ -10,9 +10,17 @@ from heron_ray.data.dataset import Dataset
 from heron_ray.data.partition import Shards, partition
 from heron_ray.data.registry import load_dataset
 from heron_ray.errors import SpecError, SpecIssue
+from heron_ray.methods import make_method
 from heron_ray.models import SplitModel, build_model
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec import ExperimentSpec
+from heron_ray.zo.directions import PIECE
+
+BLOCK = 20
+"""Clients computed together, at most; more gain nothing."""
+
+BLOCK_NUMBERS = 2**21
+"""So many parameters, and so many numbers of smashed data in a round, may the clients of a block have together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +38,33 @@ class Setup:
         shards = partition(spec.partition, dataset.train.y.numpy(), spec.clients.count, derive(spec.seed, Purpose.PARTITION))
         return cls(spec=spec, dataset=dataset, shards=shards)
 
+    def batch_size(self, client: int) -> int:
+        """Samples in a client's batch: a smaller shard is used whole."""
+        return min(self.spec.clients.batch_size, len(self.shards[client]))
+
+    def clients_per_block(self) -> int:
+        """How many clients are computed together, at most: many of a small multi-layer perceptron, else one."""
+        spec, method = self.spec, make_method(self.spec.method)
+        if not method.stacks or method.keeps_state or spec.model.kind != "mlp" or spec.model.lora is not None:
+            return 1
+        model = self._build(torch.device("meta"))
+        size = sum(parameter.numel() for part in model.parts(method.client_parts).values() for parameter in part.parameters())
+        z = model.front(torch.empty(spec.clients.batch_size, *self.dataset.input_shape, device="meta"))
+        held = max(size, spec.clients.local_steps * z.numel())
+        return max(1, min(BLOCK, BLOCK_NUMBERS // held)) if size <= PIECE else 1
+
     def build_model(self) -> SplitModel:
         """The initial model, with the same values in every process. Raises SpecError if its device is not there."""
         if self.spec.compute.device == "cuda" and not torch.cuda.is_available():
             message = "cuda was asked for, but this process sees no CUDA device"
             raise SpecError([SpecIssue(path="compute.device", message=message)], hint="set compute.device=cpu")
+        return self._build(torch.device(self.spec.compute.device))
+
+    def _build(self, device: torch.device) -> SplitModel:
         return build_model(
             self.spec.model,
             input_shape=self.dataset.input_shape,
             classes=self.dataset.classes,
             seed=self.spec.seed,
-            device=torch.device(self.spec.compute.device),
+            device=device,
         )

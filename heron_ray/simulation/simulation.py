@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -123,6 +124,7 @@ class Simulation:
         setup = Setup.build(self._spec)
         costs = client_costs(self._spec)
         self._executor.open(setup)
+        self._plan = functools.partial(plan_round, self._spec, block=setup.clients_per_block(), batch_size=setup.batch_size)
         progress = self._restore()
         report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
         byzantine = list(byzantine_clients(self._spec))
@@ -142,7 +144,7 @@ class Simulation:
 
     def _run_round(self, progress: _Progress) -> None:
         spec, round = self._spec, progress.round + 1
-        plan = plan_round(spec, round, len(self._executor.hosts))
+        plan = self._plan(round, len(self._executor.hosts))
         outcome = run_round(self._executor, plan, coupled=self._method.coupled, keeps_state=self._method.keeps_state)
         metrics = _metrics(outcome)
         if spec.attack is not None:
@@ -169,7 +171,7 @@ class Simulation:
         """Judge the global model; where clients have parts of their own, with those of the round's cohort."""
         federation, kept = self._executor.federation_server, ()
         if self._method.own_parts:
-            kept = federation.call("kept_states", plan_round(self._spec, max(round, 1), 1).cohort)
+            kept = federation.call("kept_states", self._plan(max(round, 1), 1).cohort)
         vector = federation.call("shared_parts")
         scores: dict[str, float] = self._executor.get(self._executor.main_server.call("evaluate", round, vector, kept))
         return scores

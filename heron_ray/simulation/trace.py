@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.methods import Client, Fate, make_method
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import SplitModel, build_model, stacked
 from heron_ray.optimizers import Optimizer
 from heron_ray.simulation import simulation
 from heron_ray.simulation.plan import plan_round
@@ -89,6 +89,7 @@ SEAMS = (
     *(Seam(ZerothOrderEstimator, name, "axpy", probes=True) for name in ("probe", "outputs")),
     Seam(Optimizer, "step", "optimizer"),
     Seam(functional, "cross_entropy", "forward"),
+    Seam(stacked, "cross_entropy", "forward"),
     Seam(torch.autograd, "backward", "backward"),
 )
 """What is timed in every process, beside the forward passes of models, clients' batches and estimated gradients."""

@@ -4,7 +4,7 @@ Pure torch; imports spec and vectors.
 """
 
 from heron_ray.zo.directions import DirectionStream, estimate_scale
-from heron_ray.zo.estimator import ZerothOrderEstimator
+from heron_ray.zo.estimator import Seed, ZerothOrderEstimator
 from heron_ray.zo.quality import estimator_quality
 
-__all__ = ["DirectionStream", "ZerothOrderEstimator", "estimate_scale", "estimator_quality"]
+__all__ = ["DirectionStream", "Seed", "ZerothOrderEstimator", "estimate_scale", "estimator_quality"]

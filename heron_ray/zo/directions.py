@@ -66,5 +66,9 @@ class DirectionStream:
         if self._signs is None:
             return out.normal_(generator=self._normal)
         size = out.numel()
-        bits = self._signs.bit_generator.random_raw(-(-size // 64)).view(np.uint8)
-        return out.copy_(torch.from_numpy(_SIGNS.take(bits, axis=0, mode="clip")).view(-1)[:size])
+        whole, rest = divmod(size, 8)
+        signs = self._signs.bit_generator.random_raw(-(-size // 64)).view(np.uint8)
+        values = np.empty(size, dtype=np.float32) if out.is_cuda else out.numpy()
+        _SIGNS.take(signs[:whole], axis=0, mode="clip", out=values[: 8 * whole].reshape(whole, 8))
+        values[8 * whole :] = _SIGNS[signs[-(-size // 8) - 1], :rest]
+        return out.copy_(torch.from_numpy(values)) if out.is_cuda else out

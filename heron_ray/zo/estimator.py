@@ -10,12 +10,15 @@ theta is perturbed in place and the perturbation subtracted again, as in MeZO (2
 a lean client's memory. Float32 rounding then moves a coordinate by about one unit in the last place per probe; a test
 bounds it. Whoever knows seeds and coefficients can `replay` a step to the same bits. Running statistics of batch
 normalisation are never touched by a probe. Shapes: P = parameters, q = probes, L = length of a piece.
+
+A vector of K copies serves K clients at once: then a seed is one per client, and a loss, a coefficient and a piece have a
+leading K. Their directions must fit into one piece, and the bits are those of each client alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,6 +28,9 @@ from heron_ray.vectors import FlatVector
 from heron_ray.zo.directions import PIECE, DirectionStream, estimate_scale, pieces
 
 T = TypeVar("T")
+
+Seed: TypeAlias = int | tuple[int, ...]
+"""Of a direction, or of each client's."""
 
 
 class ZerothOrderEstimator:
@@ -49,11 +55,11 @@ class ZerothOrderEstimator:
         self._direction = vector.buffer("direction", length)
         self._estimate = vector.buffer("estimate", length)
         self._holds_whole = length == len(vector)
-        self._held: int | None = None
+        self._held: Seed | None = None
         self._summed: list[Tensor] | None = None
         self._scale = estimate_scale(spec.direction, len(vector))
 
-    def probe(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[int]) -> list[Tensor]:
+    def probe(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[Seed]) -> list[Tensor]:
         """Evaluate every probe.
 
         Args:
@@ -74,12 +80,12 @@ class ZerothOrderEstimator:
         self._summed = coefficients
         return coefficients
 
-    def replay(self, seeds: Sequence[int]) -> None:
+    def replay(self, seeds: Sequence[Seed]) -> None:
         """Move theta as `probe` does, without evaluating anything: afterwards it has the same rounding errors."""
         for seed in seeds:
             self._walk(seed, self._spec.difference, lambda: None)
 
-    def outputs(self, function: Callable[[], Tensor], seed: int) -> tuple[Tensor, Tensor]:
+    def outputs(self, function: Callable[[], Tensor], seed: Seed) -> tuple[Tensor, Tensor]:
         """What `function` gives at theta + mu u and at theta - mu u; theta is where it was afterwards."""
         with self._vector.hold_statistics():
             above, below = self._walk(seed, "central", function)
@@ -90,7 +96,7 @@ class ZerothOrderEstimator:
         width = self._spec.mu if self._spec.difference == "forward" else 2 * self._spec.mu
         return difference.mul_(self._scale / (width * self._spec.probes))
 
-    def gradient(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+    def gradient(self, seeds: Sequence[Seed], coefficients: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
         """The estimate sum_p c_p u_p, piece by piece.
 
         Args:
@@ -105,7 +111,7 @@ class ZerothOrderEstimator:
             if coefficients is not self._summed:
                 self._sum(seeds, coefficients)
             self._summed = None  # the caller is about to overwrite it
-            yield slice(0, len(self._estimate)), self._estimate
+            yield slice(0, len(self._vector)), self._estimate
             return
         normalisers = [self._normaliser(seed) for seed in seeds]
         streams = [self._stream(seed) for seed in seeds]
@@ -116,17 +122,17 @@ class ZerothOrderEstimator:
                 _accumulate(estimate, u, coefficient, first=number == 0)
             yield piece, estimate
 
-    def estimate(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[int]) -> Tensor:
+    def estimate(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[Seed]) -> Tensor:
         """Probe, and return the whole estimate [P] in a vector of its own."""
         coefficients = self.probe(loss, loss_at_theta, seeds)
         return torch.cat([piece.clone() for _, piece in self.gradient(seeds, coefficients)])
 
-    def _coefficient(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seed: int) -> Tensor:
+    def _coefficient(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seed: Seed) -> Tensor:
         """c_p for one direction; theta is where it was afterwards."""
         above, *below = self._walk(seed, self._spec.difference, loss)
         return self.coefficient(above - (below[0] if below else loss_at_theta))
 
-    def _walk(self, seed: int, difference: str, visit: Callable[[], T]) -> list[T]:
+    def _walk(self, seed: Seed, difference: str, visit: Callable[[], T]) -> list[T]:
         """Move theta along a direction to where a kind of difference needs it, and back; what `visit` gave at each stop."""
         mu, normaliser = self._spec.mu, self._normaliser(seed)
         *there, back = (mu, -mu) if difference == "forward" else (mu, -2 * mu, mu)
@@ -137,14 +143,14 @@ class ZerothOrderEstimator:
         self._shift(seed, normaliser, back)
         return visited
 
-    def _sum(self, seeds: Sequence[int], coefficients: Sequence[Tensor]) -> None:
+    def _sum(self, seeds: Sequence[Seed], coefficients: Sequence[Tensor]) -> None:
         """Rebuild the whole estimate. The direction's buffer may meanwhile have served another client."""
         self._held = None
         for number, (seed, coefficient) in enumerate(zip(seeds, coefficients, strict=True)):
             self._hold(seed)
             _accumulate(self._estimate, self._direction, coefficient, first=number == 0)
 
-    def _shift(self, seed: int, normaliser: Tensor | None, distance: float) -> None:
+    def _shift(self, seed: Seed, normaliser: Tensor | None, distance: float) -> None:
         """Move theta by distance * u."""
         if self._holds_whole:
             self._hold(seed)
@@ -154,18 +160,26 @@ class ZerothOrderEstimator:
         for piece in self._pieces:
             self._theta[piece].add_(self._next(stream, piece, normaliser), alpha=distance)
 
-    def _hold(self, seed: int) -> None:
+    def _hold(self, seed: Seed) -> None:
         """Have the whole direction of `seed` in the buffer, at unit length where the law asks for it."""
         if self._held == seed:
             return
-        stream = self._stream(seed)
-        for piece in self._pieces:
-            stream.fill(self._direction[piece])
-        if self._spec.direction == "sphere":
-            self._direction.mul_(_inverse_length([self._direction[piece] for piece in self._pieces]))
+        if isinstance(seed, int):
+            self._fill(self._direction, seed)
+        else:
+            for direction, one in zip(self._direction, seed, strict=True):
+                self._fill(direction, one)
         self._held = seed
 
-    def _normaliser(self, seed: int) -> Tensor | None:
+    def _fill(self, direction: Tensor, seed: int) -> None:
+        """Draw a whole direction [P]."""
+        stream = self._stream(seed)
+        for piece in self._pieces:
+            stream.fill(direction[piece])
+        if self._spec.direction == "sphere":
+            direction.mul_(_inverse_length([direction[piece] for piece in self._pieces]))
+
+    def _normaliser(self, seed: Seed) -> Tensor | None:
         """1 / |v| of a drawn v that is not held whole, by a pass over its pieces; None where none is needed."""
         if self._holds_whole or self._spec.direction != "sphere":
             return None
@@ -176,7 +190,9 @@ class ZerothOrderEstimator:
         u = stream.fill(self._direction[: piece.stop - piece.start])
         return u if normaliser is None else u.mul_(normaliser)
 
-    def _stream(self, seed: int) -> DirectionStream:
+    def _stream(self, seed: Seed) -> DirectionStream:
+        if not isinstance(seed, int):
+            raise ValueError("directions of several clients must fit into one piece")
         return DirectionStream(self._spec.direction, seed, self._theta.device)
 
 
@@ -188,7 +204,8 @@ def _inverse_length(parts: Iterable[Tensor]) -> Tensor:
 
 def _accumulate(total: Tensor, u: Tensor, coefficient: Tensor, *, first: bool) -> None:
     """Add coefficient * u to the estimate; the first one overwrites it."""
+    factor = coefficient.unsqueeze(-1)
     if first:
-        torch.mul(u, coefficient, out=total)
+        torch.mul(u, factor, out=total)
     else:
-        total.addcmul_(u, coefficient)
+        total.addcmul_(u, factor)

@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heron_ray.simulation.plan import plan_round
 from heron_ray.simulation.roles.batches import Batches
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, spec_from
 
 
 def test_chunks_cover_the_cohort_in_order_whatever_the_hosts(make_spec: MakeSpec) -> None:
@@ -51,3 +52,33 @@ def test_an_epoch_uses_every_sample_once() -> None:
     second = np.concatenate([batches.indices(step) for step in range(3, 6)])
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(12))
     assert not np.array_equal(first, second)
+
+
+def test_blocks_are_the_same_whatever_the_hosts_and_of_one_batch_size(make_spec: MakeSpec) -> None:
+    spec = make_spec("clients.count=500", "clients.per_round=170")
+
+    def batch_size(client: int) -> int:
+        return 16 if client % 7 else 11
+
+    plans = [plan_round(spec, 3, hosts, block=20, batch_size=batch_size) for hosts in (1, 2, 5, 64)]
+    blocks = [tuple(block for chunk in plan.chunks for block in chunk.blocks) for plan in plans]
+    assert len(set(blocks)) == 1
+    assert tuple(client for block in blocks[0] for client in block) == plans[0].cohort
+    assert all(len({batch_size(client) for client in block}) == 1 for block in blocks[0])
+    assert 2 < max(map(len, blocks[0])) <= 20
+
+
+@pytest.mark.parametrize("cohort", [1, 2, 3, 4, 10, 81])
+def test_small_cohorts_have_blocks_for_several_hosts(make_spec: MakeSpec, cohort: int) -> None:
+    plan = plan_round(make_spec("clients.count=100", f"clients.per_round={cohort}"), 1, 2, block=20)
+    assert len(plan.chunks) == min(cohort, 4)
+
+
+@given(sizes=st.lists(st.integers(1, 32), min_size=1, max_size=60), hosts=st.integers(1, 6))
+@settings(max_examples=60, deadline=None)
+def test_chunks_have_nearly_equal_work(sizes: list[int], hosts: int) -> None:
+    spec = spec_from(f"clients.count={len(sizes)}")
+    plan = plan_round(spec, 1, hosts, batch_size=lambda client: sizes[client])
+    work = [sum(sizes[client] for client in chunk.clients) for chunk in plan.chunks]
+    assert len(work) == min(len(sizes), 2 * hosts)
+    assert max(work) <= sum(sizes) / len(work) + max(sizes)

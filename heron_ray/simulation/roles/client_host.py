@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,16 +25,18 @@ from heron_ray.vectors import FlatVector, Float32Array
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Run:
-    """A client's generator on its way. `saved` holds its vector while another client uses the buffers.
+    """The generator of a client, or of a block of clients, on its way.
 
-    `attack` is what it does in this round; None where it is honest. `scalars` are what it last put into an exchange; so many
-    `seeds` come down beside their mean.
+    `saved` holds a client's vector while another uses the buffers; a block runs to its end at once.
+
+    `attacks` are what they do in this round; None for each that is honest. `scalars` are what a client last put into an
+    exchange; so many `seeds` come down beside their mean.
     """
 
-    number: int
+    numbers: tuple[int, ...]
     round: int
     generator: ClientRound
-    attack: Attack | None
+    attacks: tuple[Attack | None, ...]
     kept: ClientState
     waiting: Waiting | None = None
     barriers: int = 0
@@ -89,7 +93,8 @@ class ClientHost:
     """Runs clients chunk by chunk. Its memory does not grow with the number of clients it serves.
 
     Between calls it keeps only chunks that wait for something. All clients share one model; a client that has to wait
-    while another runs has its vector put aside and brought back, so clients never see one another.
+    while another runs has its vector put aside and brought back, so clients never see one another. Clients of a block are
+    computed together in a second model, of as many copies as there are clients.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -100,6 +105,10 @@ class ClientHost:
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
         self._initial = self._vector.numpy(self._method.own_parts)
+        self._stacked_model, self._stacked = self._model, self._vector
+        if (copies := setup.clients_per_block()) > 1:
+            self._stacked_model = setup.build_model()
+            self._stacked = FlatVector(self._stacked_model.parts(self._method.client_parts), copies=copies)
         self._chunks: dict[int, list[_Run]] = {}
         self._active: _Run | None = None
 
@@ -139,40 +148,47 @@ class ClientHost:
 
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
         runs = []
-        for position, number in enumerate(chunk.clients):
-            attack = self._attack if number in chunk.attackers else None
+        for position, numbers in enumerate(chunk.blocks):
+            attacks = tuple(self._attack if number in chunk.attackers else None for number in numbers)
             kept = kept_states[position] if kept_states else {}
-            begun = self._method.client_round(self._client(chunk.round, number, kept, attack))
-            runs.append(_Run(number=number, round=chunk.round, generator=begun, attack=attack, kept=kept))
-            accounting.count_broadcast(outbox.traffic, self._method, self._vector)
+            begun = self._method.client_round(self._client(chunk.round, numbers, kept, attacks))
+            runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept))
+            for _ in numbers:
+                accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
 
-    def _client(self, round: int, number: int, kept: ClientState, attack: Attack | None) -> Client:
-        spec, train, shard = self._setup.spec, self._setup.dataset.train, self._setup.shards[number]
-        batches = Batches(shard, spec.clients.batch_size, seed=spec.seed, round=round, client=number)
-        device = self._vector.data.device
+    def _client(self, round: int, numbers: tuple[int, ...], kept: ClientState, attacks: tuple[Attack | None, ...]) -> Client:
+        """A client as its method sees it; a block of clients where there are several. Only single clients keep anything."""
+        spec, train, shards = self._setup.spec, self._setup.dataset.train, [self._setup.shards[number] for number in numbers]
+        batches = [
+            Batches(shard, spec.clients.batch_size, seed=spec.seed, round=round, client=number)
+            for number, shard in zip(numbers, shards, strict=True)
+        ]
+        device, is_block = self._vector.data.device, len(numbers) > 1
 
         def batch(step: int) -> tuple[Tensor, Tensor]:
-            indices = torch.from_numpy(batches.indices(step))
-            y = train.y.index_select(0, indices)
-            if attack is not None:
-                y = attack.on_labels(y, classes=self._setup.dataset.classes)
-            return train.x.index_select(0, indices).to(device), y.to(device)
+            indices = torch.from_numpy(np.stack([one.indices(step) for one in batches]))
+            y = train.y.index_select(0, indices.view(-1)).view(indices.shape)
+            for labels, attack in zip(y, attacks, strict=True):
+                if attack is not None:
+                    labels.copy_(attack.on_labels(labels, classes=self._setup.dataset.classes))
+            x = train.x.index_select(0, indices.view(-1)).view(*indices.shape, *train.x.shape[1:])
+            return (x if is_block else x[0]).to(device), (y if is_block else y[0]).to(device)
 
         def positions(step: int) -> Tensor:
-            return torch.from_numpy(np.searchsorted(shard, batches.indices(step))).to(device)
+            return torch.from_numpy(np.searchsorted(shards[0], batches[0].indices(step))).to(device)
 
         tensors = {name: torch.tensor(values, device=device) for name, values in kept.items() if name != OWN}
         return Client(
-            number=number,
+            number=numbers if is_block else numbers[0],
             round=round,
             seed=spec.seed,
             steps=spec.clients.local_steps,
-            model=self._model,
-            vector=self._vector,
+            model=self._stacked_model if is_block else self._model,
+            vector=self._stacked if is_block else self._vector,
             batch=batch,
             positions=positions,
-            samples=len(shard),
+            samples=len(shards[0]),
             optimizer_state={name: tensor for name, tensor in tensors.items() if not name.startswith(MEMORY)},
             memory={name.removeprefix(MEMORY): tensor for name, tensor in tensors.items() if name.startswith(MEMORY)},
         )
@@ -181,7 +197,10 @@ class ClientHost:
         for run in runs:
             if run.waiting is Waiting.NOTHING or (run.waiting is Waiting.COHORT and run.barriers != answers.barrier):
                 continue
-            self._drive(run, answers.take(run, outbox.traffic), broadcast, outbox)
+            if len(run.numbers) > 1:
+                self._drive_block(run, broadcast, outbox)
+            else:
+                self._drive(run, answers.take(run, outbox.traffic), broadcast, outbox)
             if run.waiting in (Waiting.ROOM, Waiting.REPLY):
                 return run.waiting
             if outbox.bytes >= CHUNK_BYTES and run is not runs[-1]:
@@ -197,7 +216,8 @@ class ClientHost:
             try:
                 message = run.generator.send(reply)
             except StopIteration as end:
-                self._finish(run, end.value, broadcast, outbox)
+                self._active = None
+                self._finish(run, [end.value], self._vector, broadcast, outbox)
                 return
             reply = None
             if isinstance(message, Exchange):
@@ -206,12 +226,28 @@ class ClientHost:
                 run.barriers += 1
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(run.number, message)
+                outbox.take_upload(run.numbers[0], message)
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
                 elif outbox.bytes >= CHUNK_BYTES:
                     run.waiting = Waiting.ROOM
             del message
+
+    def _drive_block(self, run: _Run, broadcast: Float32Array, outbox: _Outbox) -> None:
+        """Run a block to its end. Its uploads leave client by client, as if one client had run after another."""
+        self._stacked.hold(len(run.numbers))
+        self._stacked.load(broadcast, self._method.shared_parts)
+        uploads: list[Upload] = []
+        while run.waiting is None:
+            try:
+                message = next(run.generator)
+            except StopIteration as end:
+                for position, number in enumerate(run.numbers):
+                    for upload in uploads:
+                        outbox.take_upload(number, Upload(z=upload.z[position], y=upload.y[position]))
+                self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
+            else:
+                uploads.append(cast(Upload, message))
 
     def _activate(self, run: _Run, broadcast: Float32Array) -> None:
         """Give the model buffers to `run`, putting the vector of a client that is not done aside."""
@@ -227,17 +263,22 @@ class ClientHost:
             run.saved = None
         self._active = run
 
-    def _finish(self, run: _Run, update: ClientUpdate, broadcast: Float32Array, outbox: _Outbox) -> None:
+    def _finish(
+        self, run: _Run, updates: Sequence[ClientUpdate], vector: FlatVector, broadcast: Float32Array, outbox: _Outbox
+    ) -> None:
+        """Take what clients end their round with, in order; `vector` holds the parameters of all of them."""
         run.waiting = Waiting.NOTHING
-        self._active = None
-        if update.loss is not None:
-            outbox.losses.append(update.loss.item())
-        accounting.count_update(outbox.traffic, self._method, self._vector, update)
-        shared, kept = self._method.shared_parts, self._kept(update)
-        if update.script is not None:
-            outbox.take_update(run.number, self._vector.statistics(shared), update.script, kept)
-        elif shared or kept:
-            outbox.take_update(run.number, self._update(run, broadcast), None, kept)
+        shared = self._method.shared_parts
+        trained = vector.numpy(shared).reshape(len(run.numbers), -1)
+        for number, attack, update, values in zip(run.numbers, run.attacks, updates, trained, strict=True):
+            if update.loss is not None:
+                outbox.losses.append(update.loss.item())
+            accounting.count_update(outbox.traffic, self._method, self._vector, update)
+            kept = self._kept(update)
+            if update.script is not None:
+                outbox.take_update(number, vector.statistics(shared).reshape(-1), update.script, kept)
+            elif shared or kept:
+                outbox.take_update(number, self._update(run.round, number, attack, values - broadcast), None, kept)
 
     def _kept(self, update: ClientUpdate) -> ClientState:
         """What a client that has ended its round keeps for its next one. Aligned parts are kept as they came."""
@@ -248,13 +289,11 @@ class ClientHost:
             kept[OWN] = self._vector.numpy(personal)
         return kept
 
-    def _update(self, run: _Run, broadcast: Float32Array) -> Float32Array:
-        """What a client that has ended its round uploads [P]: its shared parts minus the broadcast ones, if it is honest."""
-        update = self._vector.numpy(self._method.shared_parts) - broadcast
-        if run.attack is None:
+    def _update(self, round: int, number: int, attack: Attack | None, update: Float32Array) -> Float32Array:
+        """What a client uploads [P]: its shared parts minus the broadcast ones, if it is honest."""
+        if attack is None:
             return update
-        draw = generator(derive(self._setup.spec.seed, Purpose.ATTACK, run.round, run.number))
-        return run.attack.on_update(update, draw)
+        return attack.on_update(update, generator(derive(self._setup.spec.seed, Purpose.ATTACK, round, number)))
 
     def _pack_updates(self, outbox: _Outbox) -> Updates | None:
         if not outbox.updates:
@@ -268,6 +307,17 @@ class ClientHost:
             scripts=_pack_scripts(scripts, rows) if scripts else None,
             states=states,
         )
+
+
+def _of_each(update: ClientUpdate, clients: int) -> list[ClientUpdate]:
+    """What each client of a block ends its round with."""
+    losses: Sequence[Tensor | None] = [None] * clients if update.loss is None else update.loss.unbind()
+    scripts: list[Script | None] = [None] * clients
+    if update.script is not None:
+        seeds = zip(*update.script.seeds, strict=True)
+        columns = update.script.coefficients.unbind(dim=1)
+        scripts = [Script(seeds=own, coefficients=column) for own, column in zip(seeds, columns, strict=True)]
+    return [ClientUpdate(loss=loss, script=script) for loss, script in zip(losses, scripts, strict=True)]
 
 
 def _pack_scripts(scripts: list[Script], statistics: Float32Array) -> Scripts:
