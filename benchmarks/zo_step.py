@@ -2,12 +2,14 @@
 
 A is the local step of a HERON client with q probes and forward differences, as `Heron.client_round` carries it out on a fixed
 batch. B is nothing but the 2q eager forward passes of central differences: same model, batch and loss, no gradients, no
-perturbation. The second line of a case has HERON's own floor for B, q + 1 forward passes. `--breakdown` times the pieces
+perturbation. Where a cohort's clients are computed in blocks, A is also the step of such a block, divided by its clients.
+The second line of a case has HERON's own floor for B, q + 1 forward passes. `--breakdown` times the pieces
 of the MLP's step instead, each as a share of the bare 2q forward passes.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from heron_ray.methods.method import direction_seeds
 from heron_ray.models import SplitModel, build_model
 from heron_ray.models.lora import adapt
 from heron_ray.optimizers import make_optimizer
+from heron_ray.simulation.setup import BLOCK
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.method import DirectionLaw, HeronMethod
 from heron_ray.spec.model import CnnModel, MlpModel, Resnet18Model
@@ -45,12 +48,13 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A model and what is asked of it. A call of A or B takes `steps` local steps."""
+    """A model and what is asked of it. A call of A or B takes `steps` local steps; `blocks` says how many clients at once."""
 
-    model: SplitModel
+    model: Callable[[], SplitModel]
     input_shape: tuple[int, ...]
     target: float
     steps: int = 1
+    blocks: tuple[int, ...] = (1,)
 
 
 def mlp(widths: Sequence[int]) -> SplitModel:
@@ -117,12 +121,12 @@ def gpt() -> SplitModel:
     return SplitModel(front=front, auxiliary=auxiliary, back=nn.Identity())
 
 
-CASES: Final[Mapping[str, Callable[[], Case]]] = {
-    "mlp": lambda: Case(model=mlp([64, 128, 64]), input_shape=(64,), target=1.0, steps=5),
-    "mlp-wide": lambda: Case(model=mlp([256, 1024, 256]), input_shape=(256,), target=1.0),
-    "cnn": lambda: Case(model=cnn(), input_shape=(1, 28, 28), target=0.65),
-    "resnet": lambda: Case(model=resnet(), input_shape=(3, 32, 32), target=0.65),
-    "gpt-lora": lambda: Case(model=gpt(), input_shape=(64, 128), target=0.70),
+CASES: Final[Mapping[str, Case]] = {
+    "mlp": Case(model=partial(mlp, [64, 128, 64]), input_shape=(64,), target=1.0, steps=5, blocks=(1, BLOCK)),
+    "mlp-wide": Case(model=partial(mlp, [256, 1024, 256]), input_shape=(256,), target=1.0),
+    "cnn": Case(model=cnn, input_shape=(1, 28, 28), target=0.65),
+    "resnet": Case(model=resnet, input_shape=(3, 32, 32), target=0.65),
+    "gpt-lora": Case(model=gpt, input_shape=(64, 128), target=0.70),
 }
 
 
@@ -145,20 +149,23 @@ class Bench:
 
     Args:
         case: The model, its input and the steps of a call.
+        clients: How many are computed together.
     """
 
-    def __init__(self, case: Case) -> None:
-        """Draw a batch."""
+    def __init__(self, case: Case, clients: int = 1) -> None:
+        """Draw a batch for every client."""
         generator = torch.Generator().manual_seed(1)
-        self.case = case
-        self.vector = FlatVector(case.model.parts(("front", "auxiliary")))
-        self.x = torch.randn(BATCH, *case.input_shape, generator=generator)
-        self.y = torch.randint(CLASSES, (BATCH,), generator=generator)
+        several = () if clients == 1 else (clients,)
+        self.case, self.model = case, case.model()
+        self.vector = FlatVector(self.model.parts(("front", "auxiliary")), *several)
+        self.x = torch.randn(*several, BATCH, *case.input_shape, generator=generator)
+        self.y = torch.randint(CLASSES, (*several, BATCH), generator=generator)
+        self._numbers = 0 if clients == 1 else tuple(range(clients))
         self._rounds: Iterator[int] = iter(range(1, 2**62))
 
     def loss(self) -> Tensor:
         """One forward pass."""
-        return functional.cross_entropy(self.case.model.auxiliary(self.case.model.front(self.x)), self.y)
+        return functional.cross_entropy(self.model.auxiliary(self.model.front(self.x)), self.y)
 
     def forwards(self, count: int) -> None:
         """So many bare forward passes per local step."""
@@ -167,13 +174,13 @@ class Bench:
                 self.loss()
 
     def client_round(self, method: Heron) -> None:
-        """The local steps of a HERON client; every call is another round, with directions of its own."""
+        """The local steps of a HERON client or block; every call is another round, with directions of its own."""
         client = Client(
-            number=0,
+            number=self._numbers,
             round=next(self._rounds),
             seed=0,
             steps=self.case.steps,
-            model=self.case.model,
+            model=self.model,
             vector=self.vector,
             batch=lambda _: (self.x, self.y),
             positions=lambda _: self.y,
@@ -183,19 +190,21 @@ class Bench:
             pass
 
 
-def measure(name: str, variant: str, pairs: int, report: Report) -> None:
+def measure(name: str, variant: str, clients: int, pairs: int, report: Report) -> None:
     """Both ratios of a case."""
-    bench = Bench(CASES[name]())
-    step = partial(bench.client_round, Heron(heron_method(**VARIANTS[variant])))
-    where = f"{name} (d = {len(bench.vector):,}), {variant}"
-    for label, count, target in (("2q", 2 * PROBES, bench.case.target), ("q + 1", PROBES + 1, None)):
+    case = CASES[name]
+    bench, block = Bench(case), Bench(case, clients)
+    step = partial(block.client_round, Heron(heron_method(**VARIANTS[variant])))
+    where = f"{name} (d = {len(bench.vector):,}), {variant}" + (f", block of {clients}" if clients > 1 else "")
+    for label, count, target in (("2q", 2 * PROBES, case.target), ("q + 1", PROBES + 1, None)):
         found = time_pairs(step, partial(bench.forwards, count), pairs=pairs)
-        report.add(ratio(f"{where}: step / {label} forwards", found, target))
+        per_client = [Pair(a=pair.a / clients, b=pair.b) for pair in found]
+        report.add(ratio(f"{where}: step / {label} forwards", per_client, target))
 
 
 def breakdown(pairs: int, report: Report) -> None:
     """The pieces of the MLP's step, each beside the bare 2q forward passes."""
-    bench = Bench(CASES["mlp"]())
+    bench = Bench(CASES["mlp"])
     vector, steps, d = bench.vector, bench.case.steps, len(bench.vector)
     u, lr = torch.randn(d, generator=torch.Generator().manual_seed(0)), 1e-6
     sgd = make_optimizer(SgdOptimizer(kind="sgd", lr=lr))
@@ -245,8 +254,8 @@ def main() -> None:
         breakdown(chosen.pairs, report)
     else:
         for name in chosen.only:
-            for variant in chosen.variants:
-                measure(name, variant, chosen.pairs, report)
+            for variant, clients in itertools.product(chosen.variants, CASES[name].blocks):
+                measure(name, variant, clients, chosen.pairs, report)
     report.close()
 
 

@@ -19,9 +19,10 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """X W^T + b."""
-        if self.weight.dim() == 2:
-            return functional.linear(input, self.weight, self.bias)
-        out: Tensor = _StackedLinear.apply(input, self.weight, self.bias)
+        weight = self.weight
+        if weight.dim() == 2:
+            return functional.linear(input, weight, self.bias)
+        out: Tensor = _StackedLinear.apply(input, weight, self.bias)
         return out
 
 

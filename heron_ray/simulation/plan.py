@@ -18,7 +18,8 @@ CHUNKS_PER_HOST = 2
 """So many chunks a round per host: the main server works on the first while the host computes the second."""
 
 BLOCKS_PER_ROUND = 4
-"""At least so many blocks a round, where there are as many clients: so many hosts have work whatever the cohort."""
+"""A multiple of so many blocks a round, so that up to so many hosts have the same work; half as many where the whole cohort
+would fit into one block."""
 
 CHUNK_BYTES = 32 * 2**20
 """A chunk's smashed data are handed over whenever they reach this many bytes."""
@@ -100,8 +101,8 @@ def _blocks(cohort: Sequence[int], block: int, batch_size: Callable[[int], int])
     """The cohort in blocks of at most `block` consecutive clients whose batches are of one size."""
     if block == 1:
         return [(client,) for client in cohort]
-    count = -(-len(cohort) // block)
-    count = min(len(cohort), -(-count // BLOCKS_PER_ROUND) * BLOCKS_PER_ROUND)
+    multiple = BLOCKS_PER_ROUND if len(cohort) > block else BLOCKS_PER_ROUND // 2
+    count = min(len(cohort), -(-len(cohort) // (block * multiple)) * multiple)
     parts = (cohort[len(cohort) * number // count : len(cohort) * (number + 1) // count] for number in range(count))
     return [tuple(alike) for part in parts for _, alike in itertools.groupby(part, key=batch_size)]
 

@@ -7,7 +7,7 @@ several hosts, but the main server and the federation server always take chunks 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from heron_ray.measure.traffic import TrafficLedger
@@ -48,7 +48,14 @@ class _Tally:
         self.traffic.merge(progress.traffic)
 
 
-def run_round(executor: Executor, plan: RoundPlan, *, coupled: bool, keeps_state: bool) -> RoundOutcome:
+def run_round(
+    executor: Executor,
+    plan: RoundPlan,
+    *,
+    coupled: bool,
+    keeps_state: bool,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> RoundOutcome:
     """Carry out one round.
 
     Args:
@@ -56,12 +63,13 @@ def run_round(executor: Executor, plan: RoundPlan, *, coupled: bool, keeps_state
         plan: Who takes part, in which order and chunks.
         coupled: Whether uploads are answered; then chunks are computed one after another.
         keeps_state: Whether clients continue from kept optimizer state.
+        meanwhile: Called once, when the hosts have been given their first chunks.
     """
     federation = executor.federation_server
     broadcast = federation.call("broadcast")
     tally = _Tally()
     sweep = _Sweep(executor, broadcast, keeps_state=keeps_state, lookahead=1 if coupled else executor.lookahead)
-    exchanged = sweep.run(plan.chunks, _START, tally)
+    exchanged = sweep.run(plan.chunks, _START, tally, meanwhile)
     barrier = 0
     while exchanged:
         barrier += 1
@@ -92,7 +100,9 @@ class _Sweep:
         self._ahead = lookahead * len(executor.hosts) if lookahead > 1 else 1
         self._in_flight: deque[Reference] = deque()
 
-    def run(self, chunks: Sequence[Chunk], barrier: _Barrier, tally: _Tally) -> list[tuple[Chunk, Reference]]:
+    def run(
+        self, chunks: Sequence[Chunk], barrier: _Barrier, tally: _Tally, meanwhile: Callable[[], None] = lambda: None
+    ) -> list[tuple[Chunk, Reference]]:
         """Returns the chunks that wait for the cohort, each with the scalars its clients exchange."""
         exchanged = []
         launched: dict[int, Sequence[Reference]] = {}
@@ -100,6 +110,8 @@ class _Sweep:
             for coming in chunks[position : position + self._ahead]:
                 if coming.number not in launched:
                     launched[coming.number] = self._launch(coming, barrier)
+            if position == 0:
+                meanwhile()
             waiting, scalars = self._follow(chunk, launched.pop(chunk.number), barrier, tally)
             if waiting is Waiting.COHORT:
                 exchanged.append((chunk, scalars))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,7 +20,7 @@ from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
 from heron_ray.simulation.digest import TrajectoryDigest
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
-from heron_ray.simulation.executor import Executor
+from heron_ray.simulation.executor import Executor, Reference
 from heron_ray.simulation.messages import OWN
 from heron_ray.simulation.plan import byzantine_clients, plan_round
 from heron_ray.simulation.profile import ClientCosts, client_costs
@@ -64,8 +66,21 @@ class _Progress:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unreported:
+    """A round that is over but for its evaluation: its figures so far, and where the scores will be (None: none are due)."""
+
+    round: int
+    metrics: dict[str, float]
+    scores: Reference | None
+    attacked: bool
+
+
 class Simulation:
     """Runs one experiment.
+
+    Where the roles have processes of their own, the main server evaluates a round while clients compute the next one, and a
+    checkpoint is written beside it. Neither changes a figure.
 
     Args:
         spec: The experiment.
@@ -98,6 +113,9 @@ class Simulation:
         self._should_stop = should_stop
         self._method = make_method(spec.method)
         self._started_at = 0.0
+        self._unreported: _Unreported | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: tuple[int, Future[None]] | None = None
 
     def run(self) -> RunResult:
         """Run to the end.
@@ -118,6 +136,8 @@ class Simulation:
                 f"memory ran out: {str(error) or type(error).__name__}",
                 hint="lower clients.batch_size, the model's widths or the number of samples; heron profile shows what is held",
             ) from error
+        finally:
+            self._writer.shutdown()
 
     def _run(self) -> RunResult:
         self._started_at = time.monotonic()
@@ -135,9 +155,13 @@ class Simulation:
                 state = "CANCELLED"
                 break
             self._run_round(progress)
+        self._report(progress)
         self._save(progress)
+        self._finish_saving()
         # Where a run was stopped between two evaluations, this one is for the result alone: a resumed run must not see it.
-        scores = progress.scores if progress.scored_round == progress.round else self._evaluate(progress.round)
+        scores = (
+            progress.scores if progress.scored_round == progress.round else self._get_scores(self._evaluate(progress.round))
+        )
         result = self._result(state, progress, scores, costs)
         self._sink.emit(Finished(result=result.to_dict()))
         return result
@@ -145,35 +169,63 @@ class Simulation:
     def _run_round(self, progress: _Progress) -> None:
         spec, round = self._spec, progress.round + 1
         plan = self._plan(round, len(self._executor.hosts))
-        outcome = run_round(self._executor, plan, coupled=self._method.coupled, keeps_state=self._method.keeps_state)
+        outcome = run_round(
+            self._executor,
+            plan,
+            coupled=self._method.coupled,
+            keeps_state=self._method.keeps_state,
+            meanwhile=lambda: self._report(progress),
+        )
         metrics = _metrics(outcome)
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)
-        _require_finite(spec, outcome, metrics, round, attacked=bool(plan.attackers))
-        if round % spec.evaluation.every == 0 or round == spec.rounds:
-            scores = self._evaluate(round)
-            _require_finite(spec, outcome, scores, round, attacked=bool(plan.attackers))
-            progress.scores, progress.scored_round = scores, round
-            metrics |= scores
+        attacked = bool(plan.attackers)
+        _require_finite(spec, outcome, metrics, round, attacked=attacked)
+        is_judged = round % spec.evaluation.every == 0 or round == spec.rounds
         progress.round = round
         progress.traffic.merge(outcome.traffic)
-        progress.digest.add_round(round, metrics)
-        self._sink.emit(RoundFinished(round=round, rounds=spec.rounds, metrics=metrics))
-        if round % spec.compute.checkpoint_every == 0 and round < spec.rounds:
+        scores = self._evaluate(round) if is_judged else None
+        self._unreported = _Unreported(round=round, metrics=metrics, scores=scores, attacked=attacked)
+        is_kept = round % spec.compute.checkpoint_every == 0 and round < spec.rounds
+        if not is_judged or is_kept or spec.stop is not None or not self._overlaps:
+            self._report(progress)
+        if is_kept:
             self._save(progress)
+
+    @property
+    def _overlaps(self) -> bool:
+        """Whether the roles compute at the same time."""
+        return self._executor.lookahead > 1
+
+    def _report(self, progress: _Progress) -> None:
+        """Add the round that waits for its evaluation, if there is one, to what has been measured."""
+        if self._unreported is None:
+            return
+        over, self._unreported = self._unreported, None
+        metrics = over.metrics
+        if over.scores is not None:
+            scores = self._get_scores(over.scores)
+            _require_finite(self._spec, None, scores, over.round, attacked=over.attacked)
+            progress.scores, progress.scored_round = scores, over.round
+            metrics |= scores
+        progress.digest.add_round(over.round, metrics)
+        self._sink.emit(RoundFinished(round=over.round, rounds=self._spec.rounds, metrics=metrics))
 
     def _is_good_enough(self, progress: _Progress) -> bool:
         """Decided on the validation split, at the last evaluation."""
         stop = self._spec.stop
         return stop is not None and progress.scores.get("validation_accuracy", 0.0) >= stop.accuracy
 
-    def _evaluate(self, round: int) -> dict[str, float]:
-        """Judge the global model; where clients have parts of their own, with those of the round's cohort."""
+    def _evaluate(self, round: int) -> Reference:
+        """Have the global model judged; where clients have parts of their own, with those of the round's cohort."""
         federation, kept = self._executor.federation_server, ()
         if self._method.own_parts:
             kept = federation.call("kept_states", self._plan(max(round, 1), 1).cohort)
         vector = federation.call("shared_parts")
-        scores: dict[str, float] = self._executor.get(self._executor.main_server.call("evaluate", round, vector, kept))
+        return self._executor.main_server.call("evaluate", round, vector, kept)
+
+    def _get_scores(self, reference: Reference) -> dict[str, float]:
+        scores: dict[str, float] = self._executor.get(reference)
         return scores
 
     def _wall_seconds(self, progress: _Progress) -> float:
@@ -220,16 +272,25 @@ class Simulation:
     def _save(self, progress: _Progress) -> None:
         if self._checkpointer is None:
             return
+        self._finish_saving()
         kept = progress.to_dict() | {"wall_seconds": self._wall_seconds(progress)}
-        self._checkpointer.save(
-            Checkpoint(
-                round=progress.round,
-                trajectory_hash=self._spec.trajectory_hash(),
-                vectors=self._vectors(),
-                progress=kept,
-            )
+        checkpoint = Checkpoint(
+            round=progress.round,
+            trajectory_hash=self._spec.trajectory_hash(),
+            vectors=self._vectors(),
+            progress=copy.deepcopy(kept),
         )
-        self._sink.emit(CheckpointSaved(round=progress.round))
+        self._writing = progress.round, self._writer.submit(self._checkpointer.save, checkpoint)
+        if not self._overlaps:
+            self._finish_saving()
+
+    def _finish_saving(self) -> None:
+        """Wait for the checkpoint that is being written, if there is one, and tell of it."""
+        if self._writing is None:
+            return
+        (round, written), self._writing = self._writing, None
+        written.result()
+        self._sink.emit(CheckpointSaved(round=round))
 
     def _restore(self) -> _Progress:
         """Load the newest usable checkpoint into the roles, if there is one and it is wanted."""
@@ -280,12 +341,12 @@ def _metrics(outcome: RoundOutcome) -> dict[str, float]:
 
 
 def _require_finite(
-    spec: ExperimentSpec, outcome: RoundOutcome, metrics: Mapping[str, float], round: int, *, attacked: bool
+    spec: ExperimentSpec, outcome: RoundOutcome | None, metrics: Mapping[str, float], round: int, *, attacked: bool
 ) -> None:
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if not outcome.client_is_finite:
+    if outcome is not None and not outcome.client_is_finite:
         bad.append("client parameters")
-    if not outcome.server_is_finite:
+    if outcome is not None and not outcome.server_is_finite:
         bad.append("server parameters")
     if bad:
         raise DivergedError(

@@ -68,10 +68,11 @@ def test_blocks_are_the_same_whatever_the_hosts_and_of_one_batch_size(make_spec:
     assert 2 < max(map(len, blocks[0])) <= 20
 
 
-@pytest.mark.parametrize("cohort", [1, 2, 3, 4, 10, 81])
-def test_small_cohorts_have_blocks_for_several_hosts(make_spec: MakeSpec, cohort: int) -> None:
+@pytest.mark.parametrize(("cohort", "blocks"), [(1, 1), (2, 2), (10, 2), (20, 2), (21, 4), (80, 4), (81, 8)])
+def test_hosts_have_blocks_to_share(make_spec: MakeSpec, cohort: int, blocks: int) -> None:
     plan = plan_round(make_spec("clients.count=100", f"clients.per_round={cohort}"), 1, 2, block=20)
-    assert len(plan.chunks) == min(cohort, 4)
+    assert sum(len(chunk.blocks) for chunk in plan.chunks) == blocks
+    assert len(plan.chunks) == min(blocks, 4)
 
 
 @given(sizes=st.lists(st.integers(1, 32), min_size=1, max_size=60), hosts=st.integers(1, 6))
