@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The stamp makes set-up happen once, and again whenever the locked requirements change.
 STAMP := .venv/.requirements-installed
 
-.PHONY: demo test setup lint lock clean
+.PHONY: demo test setup lint bench lock clean
 
 demo: setup
 	$(BIN)/heron demo
@@ -29,6 +29,14 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Takes long; measure on a machine that does nothing else. The last one first installs what heron-ray is compared with, below .bench.
+bench: setup
+	$(BIN)/python -m benchmarks.zo_step --json benchmarks/results/zo_step.json
+	$(BIN)/python -m benchmarks.heron_round --json benchmarks/results/heron_round.json
+	$(BIN)/python -m benchmarks.startup --json benchmarks/results/startup.json
+	$(BIN)/python -m benchmarks.scale >benchmarks/results/scale.json
+	$(BIN)/python -m benchmarks.fedavg --json benchmarks/results/fedavg.json
 
 # Bring the lock up to date with pyproject.toml: hashes for every platform, no index addresses.
 lock: setup

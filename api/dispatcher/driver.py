@@ -29,7 +29,8 @@ LOG = logging.getLogger(__name__)
 
 OUTBOX_EVENTS = 10_000
 WATCH_EVERY_S = 5.0
-EXECUTOR_IDLE_S = 60.0
+# New actors take seconds to import torch, so whoever looks at a result before the next experiment should still find these.
+EXECUTOR_IDLE_S = 300.0
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ import click
 from heron_ray.cli.failure import FAILED, print_error
 from heron_ray.cli.options import json_option, load, set_option, spec_argument
 from heron_ray.cli.output import print_fields, print_json, result_fields
-from heron_ray.cli.progress import TrackSink, progress
 from heron_ray.cli.stop_signal import StopSignal
 from heron_ray.errors import HeronError
 
@@ -141,6 +140,8 @@ def _run(
         if events is not None:
             sinks.append(JsonlSink(events))
         if with_progress:
+            from heron_ray.cli.progress import TrackSink, progress
+
             board = progress()
             stack.enter_context(board)
             sinks.append(TrackSink(board.track(spec.name)))
