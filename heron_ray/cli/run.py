@@ -69,6 +69,8 @@ def command(
     Ctrl-C ends it after the current round, with a checkpoint where those are kept; a second one ends it at once.
     """
     found = load(spec, overrides)
+    if trace is not None and found.compute.compile:
+        raise click.UsageError("--trace times the layers of models, which compiled code has none of: set compute.compile=false")
     checkpointer = _checkpointer(checkpoint_dir, resume_dir)
     last = LastRound()
     with_progress = sys.stderr.isatty() if shown is None else shown

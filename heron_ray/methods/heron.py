@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Script, Upload, is_upload_step
-from heron_ray.models import stacked
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import make_optimizer
 from heron_ray.spec.method import HeronMethod
@@ -37,7 +36,7 @@ class Heron(Method[HeronMethod]):
 
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
-        spec, model, theta = self.spec, client.model, client.vector.data
+        spec, forwards, theta = self.spec, client.forwards, client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
         told_seeds: list[Seed] = []
@@ -47,10 +46,9 @@ class Heron(Method[HeronMethod]):
             x, y = client.batch(step)
 
             def loss(x: Tensor = x, y: Tensor = y) -> Tensor:
-                return stacked.cross_entropy(model.auxiliary(model.front(x)), y)
+                return forwards.loss(x, y)
 
-            z = model.front(x)
-            loss_at_theta = stacked.cross_entropy(model.auxiliary(z), y)
+            z, loss_at_theta = forwards.smash(x, y)
             if is_upload_step(step, spec.upload_every):
                 yield Upload(z=z, y=y)
             del z

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from heron_ray.models.compiled import ClientForwards, eager_forwards
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import Optimizer, make_optimizer, whole
 from heron_ray.seeds import Purpose, derive
@@ -113,6 +114,7 @@ class Client:
         samples: How many samples the client holds.
         optimizer_state: Optimizer state kept from the client's previous round, empty if none.
         memory: What else it kept from there, empty if nothing.
+        compiled: Its forward passes where they are compiled, else None.
     """
 
     number: int | tuple[int, ...]
@@ -126,6 +128,12 @@ class Client:
     samples: int
     optimizer_state: Mapping[str, Tensor] = field(default_factory=dict)
     memory: Mapping[str, Tensor] = field(default_factory=dict)
+    compiled: ClientForwards | None = None
+
+    @property
+    def forwards(self) -> ClientForwards:
+        """The forward passes of a client that takes no gradients."""
+        return self.compiled or eager_forwards(self.model)
 
     def direction_seeds(self, step: int, probes: int) -> list[Seed]:
         """The seeds of the probes' directions in one local step; every client draws its own."""

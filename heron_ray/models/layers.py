@@ -66,6 +66,8 @@ class _Convolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         weight = self.weight.contiguous(memory_format=torch.channels_last)
+        if weight.shape[1] == 1:  # with one channel the order is the same either way, and torch has to be told which is meant
+            weight = weight.as_strided(weight.shape, (weight[0].numel(), 1, weight.shape[3], 1))
         return functional.conv2d(input, weight, self.bias, padding=self.padding)
 
 

@@ -45,7 +45,8 @@ class Setup:
     def clients_per_block(self) -> int:
         """How many clients are computed together, at most: many of a small multi-layer perceptron, else one."""
         spec, method = self.spec, make_method(self.spec.method)
-        if not method.stacks or method.keeps_state or spec.model.kind != "mlp" or spec.model.lora is not None:
+        is_single = not method.stacks or method.keeps_state or spec.compute.compile
+        if is_single or spec.model.kind != "mlp" or spec.model.lora is not None:
             return 1
         model = self._build(torch.device("meta"))
         size = sum(parameter.numel() for part in model.parts(method.client_parts).values() for parameter in part.parameters())

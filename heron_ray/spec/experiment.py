@@ -68,6 +68,8 @@ class ExperimentSpec(Section):
             raise _contradiction(f"aggregation.{fault[0]}", fault[1])
         if (fault := self.method.fault(self)) is not None:
             raise _contradiction(*fault)
+        if self.compute.compile and self.method.kind != "heron":
+            raise _contradiction("compute.compile", f"only heron's clients compile, not {self.method.kind}'s: use false")
         if self.evaluation.estimator_quality and not self.method.probes_clients:
             raise _contradiction(
                 "evaluation.estimator_quality",

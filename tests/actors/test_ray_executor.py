@@ -73,6 +73,13 @@ def test_uploads_cut_into_many_messages_give_the_same_bits(
     assert local_digest(spec) == whole
 
 
+def test_compiled_clients_have_the_same_bits_in_every_process(make_spec: MakeSpec, executor: RayExecutor) -> None:
+    spec = make_spec("rounds=2", "partition={kind: iid}", "compute.compile=true")
+    compiled = local_digest(spec)
+    assert compiled == Simulation(spec, executor).run().trajectory_digest
+    assert compiled != local_digest(make_spec("rounds=2", "partition={kind: iid}"))
+
+
 def test_what_is_serialized_is_what_the_ledger_counts_and_a_little_more(make_spec: MakeSpec, executor: RayExecutor) -> None:
     result = Simulation(make_spec("method.kind=cse_fsl", "clients.batch_size=64"), executor).run()
     assert result.serialized_bytes is not None

@@ -135,3 +135,9 @@ def test_processes_of_actors_are_recorded_on_one_clock(make_spec: MakeSpec, clus
             if part[1] != "serialization":
                 start = process.clock_ns + at
                 assert any(round - slack < start and start + duration < round + lasts + slack for round, lasts in rounds), part
+
+
+def test_compiled_code_has_no_layers_to_time(heron, spec_file, tmp_path):
+    outcome = heron("run", spec_file, "--set", "compute.compile=true", "--trace", tmp_path / "trace.json")
+    assert outcome.code == 2
+    assert "set compute.compile=false" in outcome.stderr

@@ -32,6 +32,7 @@ RESNET = "model={kind: resnet18, width: 8, auxiliary: {kind: pooled_linear}}"
         (["method.kind=mu_splitfed", "method.zeroth_order.probes=4"], r"zeroth_order: unknown field"),
         (["method.client_optimizer={kind: lion, lr: 0.1}"], r"method\.client_optimizer.*sgd.*adam"),
         (["method.kind=cse_fsl", "method.upload=scalars"], r"method\.upload: unknown field"),
+        (["method.kind=sflv2", "compute.compile=true"], r"compute\.compile: only heron's clients compile, not sflv2's"),
         (["method.kind=cse_fsl", "evaluation.estimator_quality=true"], r"estimator_quality: cse_fsl's clients make no zeroth"),
         (["method.kind=fedgkt", "attack={kind: sign_flip, byzantine: 1}"], r"attack\.kind: .*fedgkt's clients upload none"),
         (["method.kind=ho_sfl", "attack={kind: gaussian, byzantine: 1}"], r"attack\.kind: .*ho_sfl's clients upload none"),

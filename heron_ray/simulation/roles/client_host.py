@@ -14,6 +14,7 @@ from heron_ray.federation import Attack, make_attack
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Upload, make_method
 from heron_ray.methods.method import ClientRound, Reply
+from heron_ray.models.compiled import compiled_forwards
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Progress, Scripts, Updates, Uploads, Waiting
@@ -104,6 +105,8 @@ class ClientHost:
         self._attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
+        compute, clients = setup.spec.compute, setup.spec.clients
+        self._compiled = compiled_forwards(self._model, batch_size=clients.batch_size) if compute.compile else None
         self._initial = self._vector.numpy(self._method.own_parts)
         self._stacked_model, self._stacked = self._model, self._vector
         if (copies := setup.clients_per_block()) > 1:
@@ -190,6 +193,7 @@ class ClientHost:
             positions=positions,
             samples=len(shards[0]),
             optimizer_state={name: tensor for name, tensor in tensors.items() if not name.startswith(MEMORY)},
+            compiled=self._compiled,
             memory={name.removeprefix(MEMORY): tensor for name, tensor in tensors.items() if name.startswith(MEMORY)},
         )
 
