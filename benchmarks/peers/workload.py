@@ -92,6 +92,8 @@ class Convolution(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """A 3x3 convolution of the same size."""
         weight = self.weight.contiguous(memory_format=torch.channels_last)
+        if weight.shape[1] == 1:
+            weight = weight.as_strided(weight.shape, (weight[0].numel(), 1, weight.shape[3], 1))
         return functional.conv2d(input, weight, self.bias, padding=self.padding)
 
 
