@@ -29,11 +29,11 @@ from heron_ray.actors.executor import RayExecutor, RayRole
 from heron_ray.simulation import LocalExecutor
 from heron_ray.simulation.executor import Reference
 from heron_ray.simulation.local import LocalRole
-from heron_ray.simulation.plan import RoundPlan, plan_round
+from heron_ray.simulation.plan import RoundPlan, planner
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.round import run_round
 from heron_ray.simulation.setup import Setup
-from heron_ray.spec import ExperimentSpec, parse_spec
+from heron_ray.spec import parse_spec
 
 HOSTS: Final = 2
 RATIO_TARGET: Final = 1.15
@@ -68,12 +68,13 @@ def half(plan: RoundPlan, host: int) -> RoundPlan:
 
 def serve_half(pipe: Connection, host: int) -> None:
     """The body of a process of the limit: a half round whenever a round's number comes, until None does."""
-    spec = parse_spec(CONFIGURATION)
+    setup = Setup.build(parse_spec(CONFIGURATION))
+    plan = planner(setup)
     with LocalExecutor() as executor:
-        executor.open(Setup.build(spec))
+        executor.open(setup)
         pipe.send(None)
         while (number := pipe.recv()) is not None:
-            one_round(executor, half(plan_round(spec, number, HOSTS), host))
+            one_round(executor, half(plan(number, HOSTS), host))
             pipe.send(None)
 
 
@@ -177,10 +178,10 @@ def record(setup: Setup, plan: RoundPlan) -> list[_Recorder]:
     return roles
 
 
-def rounds(executor: Any, spec: ExperimentSpec) -> Callable[[], None]:
+def rounds(executor: Any, setup: Setup) -> Callable[[], None]:
     """A call of it is the next round."""
-    numbers = count(1)
-    return lambda: one_round(executor, plan_round(spec, next(numbers), HOSTS))
+    numbers, plan = count(1), planner(setup)
+    return lambda: one_round(executor, plan(next(numbers), HOSTS))
 
 
 def main() -> None:
@@ -188,8 +189,8 @@ def main() -> None:
     chosen = options(__doc__).parse_args()
     torch.set_num_threads(1)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    spec = parse_spec(CONFIGURATION)
-    setup, plan = Setup.build(spec), plan_round(spec, 1, HOSTS)
+    setup = Setup.build(parse_spec(CONFIGURATION))
+    plan = planner(setup)(1, HOSTS)
     report = Report({"benchmark": "heron_round", **CONFIGURATION}, chosen.json)
     recorded = record(setup, plan)
     for name, role in zip(["first host", "second host", "main server", "federation server"], recorded, strict=True):
@@ -199,7 +200,7 @@ def main() -> None:
     limit = Limit()
     with RayExecutor() as executor:
         executor.open(setup)
-        found = time_pairs(rounds(executor, spec), limit, pairs=chosen.pairs)
+        found = time_pairs(rounds(executor, setup), limit, pairs=chosen.pairs)
         report.add(ratio("a round on Ray, 2 actors / 2 processes without Ray", found, RATIO_TARGET))
         report.add(figure("a round on Ray, 2 actors", [1e3 * pair.a for pair in found], unit="ms"))
         report.add(figure("2 processes without Ray", [1e3 * pair.b for pair in found], unit="ms"))

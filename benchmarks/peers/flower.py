@@ -44,6 +44,7 @@ class TimedFedAvg(FedAvg):
         """Train as many nodes a round as the workload's cohort has clients, and evaluate none."""
         super().__init__(fraction_train=workload.cohort / workload.clients, fraction_evaluate=0.0)
         self.min_available_nodes = workload.clients
+        self._cohort = workload.cohort
         self._folder = folder
         self._clock = clock
 
@@ -63,6 +64,8 @@ class TimedFedAvg(FedAvg):
         for reply in replies:
             if reply.has_error():
                 raise RuntimeError(reply.error.reason)
+        if len(replies) != self._cohort:
+            raise RuntimeError(f"{len(replies)} of {self._cohort} clients answered in round {server_round}")
         arrays, metrics = super().aggregate_train(server_round, replies)
         self._clock.round_over(lambda: torch.cat([tensor.flatten() for tensor in arrays.to_torch_state_dict().values()]))
         return arrays, metrics

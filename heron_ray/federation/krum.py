@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_ray.federation.gathered import Gathered
+from heron_ray.federation.gathered import Gathered, blocks
 from heron_ray.spec.aggregation import KrumAggregation
 from heron_ray.vectors import Float32Array
-
-_BLOCK = 8192
-"""Coordinates compared at a time, so that the differences take little memory beside the updates."""
 
 
 class Krum(Gathered):
@@ -29,13 +28,13 @@ class Krum(Gathered):
         super().__init__(spec)
         self._f, self._m = spec.f, spec.m
 
-    def join(self, updates: Float32Array) -> Float32Array:
-        """The formula above for updates [n, P]."""
+    def join(self, updates: Sequence[Float32Array]) -> Float32Array:
+        """The formula above."""
         chosen = np.argsort(self._scores(updates), kind="stable")[: self._m]
-        mean: Float32Array = updates[chosen].mean(axis=0, dtype=np.float64).astype(np.float32)
+        mean: Float32Array = np.stack([updates[i] for i in chosen]).mean(axis=0, dtype=np.float64).astype(np.float32)
         return mean
 
-    def _scores(self, updates: Float32Array) -> NDArray[np.float64]:
+    def _scores(self, updates: Sequence[Float32Array]) -> NDArray[np.float64]:
         """s_i [n]; NaN, which sorts last, for an update that is not finite."""
         distances = _squared_distances(updates)
         np.fill_diagonal(distances, np.inf)
@@ -43,16 +42,15 @@ class Krum(Gathered):
         return scores
 
 
-def _squared_distances(updates: Float32Array) -> NDArray[np.float64]:
+def _squared_distances(updates: Sequence[Float32Array]) -> NDArray[np.float64]:
     """||u_i - u_j||^2 [n, n], by differences summed in float64.
 
     Not by u_i . u_j: that cancels where updates are alike, and its bits depend on how many threads a matrix product uses.
     """
-    n, size = updates.shape
+    n = len(updates)
     distances = np.zeros((n, n))
     with np.errstate(invalid="ignore", over="ignore"):
-        for start in range(0, size, _BLOCK):
-            block = updates[:, start : start + _BLOCK]
+        for block in blocks(updates):
             for i in range(n - 1):
                 distances[i, i + 1 :] += np.square(block[i + 1 :] - block[i], dtype=np.float64).sum(axis=1)
     return distances + distances.T

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from heron_ray.federation.gathered import Gathered
+from heron_ray.federation.gathered import Gathered, blocks
 from heron_ray.vectors import Float32Array
 
 
@@ -18,11 +20,15 @@ class Median(Gathered):
     largest value, whatever the others send.
     """  # noqa: D415 - the summary line introduces the formula
 
-    def join(self, updates: Float32Array) -> Float32Array:
-        """The formula above for updates [n, P]."""
-        # np.median would give NaN wherever a single client sends one.
-        ordered = np.sort(updates, axis=0)
-        n = len(ordered)
-        middle = ordered[(n - 1) // 2 : n // 2 + 1]
-        median: Float32Array = middle.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return median
+    def join(self, updates: Sequence[Float32Array]) -> Float32Array:
+        """The formula above."""
+        return np.concatenate([_median(block) for block in blocks(updates)])
+
+
+def _median(updates: Float32Array) -> Float32Array:
+    # np.median would give NaN wherever a single client sends one.
+    ordered = np.sort(updates, axis=0)
+    n = len(ordered)
+    middle = ordered[(n - 1) // 2 : n // 2 + 1]
+    median: Float32Array = middle.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return median

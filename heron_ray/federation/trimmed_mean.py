@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from heron_ray.federation.gathered import Gathered
+from heron_ray.federation.gathered import Gathered, blocks
 from heron_ray.spec.aggregation import TrimmedMeanAggregation
 from heron_ray.vectors import Float32Array
 
@@ -23,8 +25,11 @@ class TrimmedMean(Gathered):
         super().__init__(spec)
         self._f = spec.f
 
-    def join(self, updates: Float32Array) -> Float32Array:
-        """The formula above for updates [n, P]; summed in float64."""
+    def join(self, updates: Sequence[Float32Array]) -> Float32Array:
+        """The formula above; summed in float64."""
+        return np.concatenate([self._trimmed(block) for block in blocks(updates)])
+
+    def _trimmed(self, updates: Float32Array) -> Float32Array:
         ordered = np.sort(updates, axis=0)
         kept = ordered[self._f : len(ordered) - self._f]
         mean: Float32Array = kept.mean(axis=0, dtype=np.float64).astype(np.float32)

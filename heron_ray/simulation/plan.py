@@ -5,6 +5,7 @@ A pure function of spec, round, host count and the clients' shards.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heron_ray.seeds import Purpose, derive, generator
+from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
 
 CHUNKS_PER_HOST = 2
@@ -65,6 +67,11 @@ def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
         return ()
     draw = generator(derive(spec.seed, Purpose.BYZANTINE))
     return tuple(sorted(draw.choice(spec.clients.count, size=spec.attack.byzantine, replace=False).tolist()))
+
+
+def planner(setup: Setup) -> Callable[[int, int], RoundPlan]:
+    """How a run is planned: a function of the round and the number of hosts."""
+    return functools.partial(plan_round, setup.spec, block=setup.clients_per_block(), batch_size=setup.batch_size)
 
 
 def plan_round(

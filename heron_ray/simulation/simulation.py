@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from heron_ray.simulation.digest import TrajectoryDigest
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor, Reference
 from heron_ray.simulation.messages import OWN
-from heron_ray.simulation.plan import byzantine_clients, plan_round
+from heron_ray.simulation.plan import byzantine_clients, planner
 from heron_ray.simulation.profile import ClientCosts, client_costs
 from heron_ray.simulation.result import Costs, RunResult
 from heron_ray.simulation.round import RoundOutcome, run_round
@@ -144,7 +143,7 @@ class Simulation:
         setup = Setup.build(self._spec)
         costs = client_costs(self._spec)
         self._executor.open(setup)
-        self._plan = functools.partial(plan_round, self._spec, block=setup.clients_per_block(), batch_size=setup.batch_size)
+        self._plan = planner(setup)
         progress = self._restore()
         report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
         byzantine = list(byzantine_clients(self._spec))

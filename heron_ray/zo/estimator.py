@@ -56,6 +56,7 @@ class ZerothOrderEstimator:
         self._estimate = vector.buffer("estimate", length)
         self._holds_whole = length == len(vector)
         self._held: Seed | None = None
+        self._normalisers: dict[Seed, Tensor] = {}
         self._summed: list[Tensor] | None = None
         self._scale = estimate_scale(spec.direction, len(vector))
 
@@ -72,6 +73,7 @@ class ZerothOrderEstimator:
             The coefficients c_p, q scalars.
         """
         coefficients: list[Tensor] = []
+        self._normalisers.clear()
         with self._vector.hold_statistics():
             for number, seed in enumerate(seeds):
                 coefficients.append(self._coefficient(loss, loss_at_theta, seed))
@@ -82,6 +84,7 @@ class ZerothOrderEstimator:
 
     def replay(self, seeds: Sequence[Seed]) -> None:
         """Move theta as `probe` does, without evaluating anything: afterwards it has the same rounding errors."""
+        self._normalisers.clear()
         for seed in seeds:
             self._walk(seed, self._spec.difference, lambda: None)
 
@@ -183,8 +186,10 @@ class ZerothOrderEstimator:
         """1 / |v| of a drawn v that is not held whole, by a pass over its pieces; None where none is needed."""
         if self._holds_whole or self._spec.direction != "sphere":
             return None
-        stream = self._stream(seed)
-        return _inverse_length(self._next(stream, piece, None) for piece in self._pieces)
+        if seed not in self._normalisers:
+            stream = self._stream(seed)
+            self._normalisers[seed] = _inverse_length(self._next(stream, piece, None) for piece in self._pieces)
+        return self._normalisers[seed]
 
     def _next(self, stream: DirectionStream, piece: slice, normaliser: Tensor | None) -> Tensor:
         u = stream.fill(self._direction[: piece.stop - piece.start])
