@@ -95,13 +95,19 @@ def plan_round(
         Chunk(
             round=round,
             number=number,
-            host=number % hosts,
+            host=_host(number, hosts),
             blocks=part,
             attackers=tuple(client for one in part for client in one if client in attackers),
         )
         for number, part in enumerate(_balanced(blocks, count, batch_size))
     )
     return RoundPlan(round=round, cohort=cohort, attackers=tuple(sorted(attackers)), chunks=chunks)
+
+
+def _host(number: int, hosts: int) -> int:
+    """Forth and back over the hosts, so that chunks that are larger than others meet smaller ones."""
+    lap, place = divmod(number, hosts)
+    return place if lap % 2 == 0 else hosts - 1 - place
 
 
 def _blocks(cohort: Sequence[int], block: int, batch_size: Callable[[int], int]) -> list[tuple[int, ...]]:

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,5 +83,12 @@ def test_chunks_have_nearly_equal_work(sizes: list[int], hosts: int) -> None:
     spec = spec_from(f"clients.count={len(sizes)}")
     plan = plan_round(spec, 1, hosts, batch_size=lambda client: sizes[client])
     work = [sum(sizes[client] for client in chunk.clients) for chunk in plan.chunks]
+    assert Counter(chunk.host for chunk in plan.chunks).most_common()[0][1] <= 2
     assert len(work) == min(len(sizes), 2 * hosts)
     assert max(work) <= sum(sizes) / len(work) + max(sizes)
+
+
+def test_ten_alike_clients_are_five_for_each_of_two_hosts(make_spec: MakeSpec) -> None:
+    plan = plan_round(make_spec("clients.count=10"), 1, 2)
+    counts = Counter(chunk.host for chunk in plan.chunks for _ in chunk.clients)
+    assert counts == {0: 5, 1: 5}
