@@ -274,11 +274,20 @@ def quotient(name: str, ours: Sequence[float], theirs: Sequence[float], target: 
 
 
 def measure(name: str, participants: Mapping[str, list[str | Path]], source: Path, report: Report) -> None:
-    """Every participant on the task's workload in a folder, then heron-ray against the bare loop and against each peer."""
+    """Every participant on the task's workload in a folder, then heron-ray against the bare loop and against each peer.
+
+    A peer that fails or does other arithmetic is named and left out. Raises RuntimeError where heron-ray does.
+    """
     task = TASKS[name]
     ratios: dict[str, list[float]] = {}
     for who, command in participants.items():
-        found = require_close(run_process(command, source), who)
+        try:
+            found = require_close(run_process(command, source), who)
+        except RuntimeError as error:
+            if who in OURS:
+                raise
+            print(f"{name}: {who} is left out: {error}", flush=True)
+            continue
         ratios[who] = [ours / bare for ours, bare in zip(found["seconds"], found["bare_seconds"], strict=True)]
         report.add(
             figure(f"{name}: {who} / bare loop", ratios[who]),

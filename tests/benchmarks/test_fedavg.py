@@ -125,6 +125,22 @@ def test_every_participant_is_measured_and_the_better_executor_is_judged(tmp_pat
     assert figures["mlp-1000: heron-ray (ray) / pfl_research"] == (0.5, "not met")
 
 
+def test_a_peer_of_other_arithmetic_is_named_and_left_out_and_heron_ray_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = {"seconds": [1.0] * 20, "bare_seconds": [2.0] * 20, "first_round_seconds": 1.0, "start_seconds": 1.0}
+    source = "import json, sys; open(sys.argv[2] + '/report.json', 'w').write(json.dumps({report!r}))"
+    close, far = (
+        [sys.executable, "-c", source.format(report=report | {"largest_difference": difference})] for difference in (1e-6, 1e-2)
+    )
+    measured = Report({}, None)
+    fedavg.measure("mlp-10", {**dict.fromkeys(fedavg.OURS, close), "flower": far}, tmp_path, measured)
+    assert "flower is left out: flower: in a round a weight differs by 1.00e-02" in capsys.readouterr().out
+    assert not [one for one in measured._figures if "flower" in one.name]
+    with pytest.raises(RuntimeError, match="a weight differs"):
+        fedavg.measure("mlp-10", dict.fromkeys(fedavg.OURS, far), tmp_path, measured)
+
+
 def test_a_participant_that_reports_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)failed:.*no such thing"):
         fedavg.run_process([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)
