@@ -20,7 +20,8 @@ BLOCK = 20
 """Clients computed together, at most; more gain nothing."""
 
 BLOCK_NUMBERS = 2**21
-"""So many parameters, and so many numbers of smashed data in a round, may the clients of a block have together."""
+"""So many parameters, numbers in a layer's activations, and numbers of smashed data in a round may the clients of a block have
+together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,10 @@ class Setup:
         if is_single or spec.model.kind != "mlp" or spec.model.lora is not None:
             return 1
         model = self._build(torch.device("meta"))
-        size = sum(parameter.numel() for part in model.parts(method.client_parts).values() for parameter in part.parameters())
+        parameters = [one for part in model.parts(method.client_parts).values() for one in part.parameters()]
+        size, widest = sum(one.numel() for one in parameters), max(max(one.shape) for one in parameters)
         z = model.front(torch.empty(spec.clients.batch_size, *self.dataset.input_shape, device="meta"))
-        held = max(size, spec.clients.local_steps * z.numel())
+        held = max(size, spec.clients.batch_size * widest, spec.clients.local_steps * z.numel())
         return max(1, min(BLOCK, BLOCK_NUMBERS // held)) if size <= PIECE else 1
 
     def build_model(self) -> SplitModel:

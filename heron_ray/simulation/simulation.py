@@ -113,7 +113,6 @@ class Simulation:
         self._method = make_method(spec.method)
         self._started_at = 0.0
         self._unreported: _Unreported | None = None
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: tuple[int, Future[None]] | None = None
 
     def run(self) -> RunResult:
@@ -127,7 +126,8 @@ class Simulation:
             LostActorError: A process of the executor died.
         """
         try:
-            return self._run()
+            with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as self._writer:
+                return self._run()
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -135,8 +135,6 @@ class Simulation:
                 f"memory ran out: {str(error) or type(error).__name__}",
                 hint="lower clients.batch_size, the model's widths or the number of samples; heron profile shows what is held",
             ) from error
-        finally:
-            self._writer.shutdown()
 
     def _run(self) -> RunResult:
         self._started_at = time.monotonic()
@@ -167,6 +165,8 @@ class Simulation:
 
     def _run_round(self, progress: _Progress) -> None:
         spec, round = self._spec, progress.round + 1
+        if self._writing is not None and self._writing[1].done():
+            self._finish_saving()
         plan = self._plan(round, len(self._executor.hosts))
         outcome = run_round(
             self._executor,

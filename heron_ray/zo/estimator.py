@@ -90,6 +90,7 @@ class ZerothOrderEstimator:
 
     def outputs(self, function: Callable[[], Tensor], seed: Seed) -> tuple[Tensor, Tensor]:
         """What `function` gives at theta + mu u and at theta - mu u; theta is where it was afterwards."""
+        self._normalisers.clear()
         with self._vector.hold_statistics():
             above, below = self._walk(seed, "central", function)
         return above, below
@@ -209,7 +210,7 @@ def _inverse_length(parts: Iterable[Tensor]) -> Tensor:
 
 def _accumulate(total: Tensor, u: Tensor, coefficient: Tensor, *, first: bool) -> None:
     """Add coefficient * u to the estimate; the first one overwrites it."""
-    factor = coefficient.unsqueeze(-1)
+    factor = coefficient.unsqueeze(-1) if coefficient.dim() else coefficient
     if first:
         torch.mul(u, factor, out=total)
     else:

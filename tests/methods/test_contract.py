@@ -165,7 +165,7 @@ def test_a_method_learns_what_a_frozen_client_cannot(make_spec: MakeSpec, contro
 def run_clients(setup: Setup, clients: tuple[int, ...]) -> dict[int, np.ndarray]:
     host = ClientHost(setup)
     broadcast = FederationServer(setup).broadcast()
-    chunk = Chunk(round=1, number=0, host=0, clients=clients)
+    chunk = Chunk(round=1, number=0, host=0, blocks=tuple((client,) for client in clients))
     answer, barrier, mean = None, 0, None
     collected: dict[int, np.ndarray] = {}
     while True:
