@@ -125,6 +125,7 @@ class ZerothOrderEstimator:
                 u = self._next(streams[number], piece, normalisers[number])
                 _accumulate(estimate, u, coefficient, first=number == 0)
             yield piece, estimate
+        self._normalisers.clear()
 
     def estimate(self, loss: Callable[[], Tensor], loss_at_theta: Tensor, seeds: Sequence[Seed]) -> Tensor:
         """Probe, and return the whole estimate [P] in a vector of its own."""
