@@ -14,6 +14,7 @@ from heron_ray.methods import make_method
 from heron_ray.models import SplitModel, build_model
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec import ExperimentSpec
+from heron_ray.spec.model import MlpModel
 from heron_ray.zo.directions import PIECE
 
 BLOCK = 20
@@ -47,13 +48,13 @@ class Setup:
         """How many clients are computed together, at most: many of a small multi-layer perceptron, else one."""
         spec, method = self.spec, make_method(self.spec.method)
         is_single = not method.stacks or method.keeps_state or spec.compute.compile
-        if is_single or spec.model.kind != "mlp" or spec.model.lora is not None:
+        if is_single or not isinstance(spec.model, MlpModel) or spec.model.lora is not None:
             return 1
         model = self._build(torch.device("meta"))
         parameters = [one for part in model.parts(method.client_parts).values() for one in part.parameters()]
         size, widest = sum(one.numel() for one in parameters), max(max(one.shape) for one in parameters)
-        z = model.front(torch.empty(spec.clients.batch_size, *self.dataset.input_shape, device="meta"))
-        held = max(size, spec.clients.batch_size * widest, spec.clients.local_steps * z.numel())
+        smashed = spec.clients.batch_size * spec.model.hidden[spec.model.client_layers - 1]
+        held = max(size, spec.clients.batch_size * widest, spec.clients.local_steps * smashed)
         return max(1, min(BLOCK, BLOCK_NUMBERS // held)) if size <= PIECE else 1
 
     def build_model(self) -> SplitModel:
