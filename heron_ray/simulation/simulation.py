@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -165,8 +164,7 @@ class Simulation:
 
     def _run_round(self, progress: _Progress) -> None:
         spec, round = self._spec, progress.round + 1
-        if self._writing is not None and self._writing[1].done():
-            self._finish_saving()
+        self._finish_saving(wait=False)
         plan = self._plan(round, len(self._executor.hosts))
         outcome = run_round(
             self._executor,
@@ -277,15 +275,15 @@ class Simulation:
             round=progress.round,
             trajectory_hash=self._spec.trajectory_hash(),
             vectors=self._vectors(),
-            progress=copy.deepcopy(kept),
+            progress=kept,
         )
         self._writing = progress.round, self._writer.submit(self._checkpointer.save, checkpoint)
         if not self._overlaps:
             self._finish_saving()
 
-    def _finish_saving(self) -> None:
-        """Wait for the checkpoint that is being written, if there is one, and tell of it."""
-        if self._writing is None:
+    def _finish_saving(self, *, wait: bool = True) -> None:
+        """Tell of the checkpoint that is being written, if there is one; an unfinished one is waited for, or left for later."""
+        if self._writing is None or not (wait or self._writing[1].done()):
             return
         (round, written), self._writing = self._writing, None
         written.result()

@@ -321,10 +321,10 @@ class Floor:
 
     def measure(self, round: int) -> int:
         """The nanoseconds that the evaluations of round t take."""
-        batch_size, clients = self._spec.clients.batch_size, {}
+        clients = {}
         sizes: Counter[int] = Counter()
         for client in plan_round(self._spec, round, 1).cohort:
-            size = min(batch_size, len(self._setup.shards[client]))
+            size = self._setup.batch_size(client)
             sizes[size] += 1
             clients[size] = client
         threads = torch.get_num_threads()
