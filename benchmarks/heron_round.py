@@ -26,6 +26,7 @@ import torch
 
 from benchmarks.pairs import Report, difference, figure, options, ratio, time_pairs
 from heron_ray.actors.executor import RayExecutor, RayRole
+from heron_ray.methods import make_method
 from heron_ray.simulation import LocalExecutor
 from heron_ray.simulation.executor import Reference
 from heron_ray.simulation.local import LocalRole
@@ -54,11 +55,12 @@ CONFIGURATION: Final[Mapping[str, Any]] = {
     "aggregation": {"kind": "mean"},
     "compute": {"actors": HOSTS},
 }
+METHOD: Final = make_method(parse_spec(CONFIGURATION).method)
 
 
 def one_round(executor: Any, plan: RoundPlan) -> None:
     """Carry out a round of HERON, as `Simulation` does."""
-    run_round(executor, plan, coupled=False, keeps_state=False)
+    run_round(executor, plan, METHOD)
 
 
 def half(plan: RoundPlan, host: int) -> RoundPlan:

@@ -70,9 +70,25 @@ class Updates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What the clients of a chunk sent since their host's last call: one object, of which each server reads its part in place.
+
+    `scalars` are what each client put into the exchange it now waits at.
+    """
+
+    uploads: Uploads | None
+    updates: Updates | None
+    scalars: tuple[Float32Array, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A chunk's bookkeeping: small, so the driver may read it. `losses` are those of clients that became done."""
+    """A chunk's bookkeeping: small, so the driver may read it. `losses` are those of clients that became done.
+
+    `has_updates` says whether the message that goes with it brings any.
+    """
 
     waiting: Waiting
+    has_updates: bool
     losses: tuple[float, ...]
     traffic: TrafficLedger

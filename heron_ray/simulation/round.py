@@ -1,7 +1,8 @@
 """One round, from broadcast to aggregation, over whatever executor there is.
 
-Arrays go from role to role by reference; the driver reads only each chunk's bookkeeping. Clients are computed ahead on
-several hosts, but the main server and the federation server always take chunks in canonical order.
+Arrays go from role to role by reference; the driver reads only each chunk's bookkeeping. A message is one object for both
+servers, and the federation server gets several at a time: where roles are actors, calls and objects are what costs.
+Clients are computed ahead on several hosts, but both servers always take chunks in canonical order.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from heron_ray.measure.traffic import TrafficLedger
+from heron_ray.methods import Method
 from heron_ray.simulation.executor import Executor, Reference
 from heron_ray.simulation.messages import Progress, Waiting
 from heron_ray.simulation.plan import Chunk, RoundPlan
@@ -49,34 +52,28 @@ class _Tally:
 
 
 def run_round(
-    executor: Executor,
-    plan: RoundPlan,
-    *,
-    coupled: bool,
-    keeps_state: bool,
-    meanwhile: Callable[[], None] = lambda: None,
+    executor: Executor, plan: RoundPlan, method: Method[Any], meanwhile: Callable[[], None] = lambda: None
 ) -> RoundOutcome:
     """Carry out one round.
 
     Args:
         executor: Where the roles live.
         plan: Who takes part, in which order and chunks.
-        coupled: Whether uploads are answered; then chunks are computed one after another.
-        keeps_state: Whether clients continue from kept optimizer state.
+        method: Whose round it is. Where it answers uploads, chunks are computed one after another.
         meanwhile: Called once, when the hosts have been given their first chunks.
     """
     federation = executor.federation_server
     broadcast = federation.call("broadcast")
     tally = _Tally()
-    sweep = _Sweep(executor, broadcast, keeps_state=keeps_state, lookahead=1 if coupled else executor.lookahead)
+    sweep = _Sweep(executor, method, broadcast)
     exchanged = sweep.run(plan.chunks, _START, tally, meanwhile)
     barrier = 0
     while exchanged:
         barrier += 1
-        mean = federation.call("exchange", *[scalars for _, scalars in exchanged])
+        mean = federation.call("exchange", *[message for _, message in exchanged])
         exchanged = sweep.run([chunk for chunk, _ in exchanged], _Barrier(number=barrier, mean=mean), tally)
     server, aligned = executor.main_server.call_parts("finish_round", 2, plan.round)
-    if keeps_state:
+    if method.keeps_state:
         federation.call("keep", aligned)
     client_is_finite = executor.get(federation.call("aggregate"))
     server_loss, server_is_finite, sent_down = executor.get(server)
@@ -93,17 +90,18 @@ def run_round(
 class _Sweep:
     """Takes every chunk up to its end or to the cohort's next barrier."""
 
-    def __init__(self, executor: Executor, broadcast: Reference, *, keeps_state: bool, lookahead: int) -> None:
+    def __init__(self, executor: Executor, method: Method[Any], broadcast: Reference) -> None:
         self._executor = executor
+        self._method = method
         self._broadcast = broadcast
-        self._keeps_state = keeps_state
-        self._ahead = lookahead * len(executor.hosts) if lookahead > 1 else 1
+        self._ahead = 1 if method.coupled or executor.lookahead == 1 else executor.lookahead * len(executor.hosts)
         self._in_flight: deque[Reference] = deque()
+        self._uncollected: list[Reference] = []
 
     def run(
         self, chunks: Sequence[Chunk], barrier: _Barrier, tally: _Tally, meanwhile: Callable[[], None] = lambda: None
     ) -> list[tuple[Chunk, Reference]]:
-        """Returns the chunks that wait for the cohort, each with the scalars its clients exchange."""
+        """Returns the chunks that wait for the cohort, each with the message that has the scalars its clients exchange."""
         exchanged = []
         launched: dict[int, Sequence[Reference]] = {}
         for position, chunk in enumerate(chunks):
@@ -112,9 +110,10 @@ class _Sweep:
                     launched[coming.number] = self._launch(coming, barrier)
             if position == 0:
                 meanwhile()
-            waiting, scalars = self._follow(chunk, launched.pop(chunk.number), barrier, tally)
+            waiting, message = self._follow(chunk, launched.pop(chunk.number), barrier, tally)
             if waiting is Waiting.COHORT:
-                exchanged.append((chunk, scalars))
+                exchanged.append((chunk, message))
+        self._collect()
         while self._in_flight:
             self._executor.get(self._in_flight.popleft())
         return exchanged
@@ -122,29 +121,40 @@ class _Sweep:
     def _launch(self, chunk: Chunk, barrier: _Barrier) -> Sequence[Reference]:
         """Begin a chunk, or take it on from a barrier; what its clients keep is sent with their beginning only."""
         kept: Reference = ()
-        if self._keeps_state and barrier is _START:
+        if self._method.keeps_state and barrier is _START:
             kept = self._executor.federation_server.call("kept_states", chunk.clients)
         return self._advance(chunk, barrier, kept, None)
 
     def _advance(self, chunk: Chunk, barrier: _Barrier, kept: Reference, reply: Reference) -> Sequence[Reference]:
         host = self._executor.hosts[chunk.host]
-        return host.call_parts("advance", 4, chunk, self._broadcast, kept, reply, barrier.number, barrier.mean)
+        return host.call_parts("advance", 2, chunk, self._broadcast, kept, reply, barrier.number, barrier.mean)
 
     def _follow(self, chunk: Chunk, parts: Sequence[Reference], barrier: _Barrier, tally: _Tally) -> tuple[Waiting, Reference]:
-        """Hand a chunk's messages on until it is done or waits for the cohort."""
+        """Hand a chunk's messages on until it is done or waits for the cohort; the last one is returned as well."""
         while True:
-            progress_reference, uploads, updates, scalars = parts
-            reply = self._executor.main_server.call("consume", uploads)
-            self._executor.federation_server.call("collect", updates)
-            self._bound(reply)
+            progress_reference, message = parts
+            reply: Reference = None
+            if self._method.has_main_server:
+                reply = self._executor.main_server.call("consume", message)
+                self._bound(reply)
             progress: Progress = self._executor.get(progress_reference)
             tally.add(progress)
+            if progress.has_updates:
+                self._uncollected.append(message)
+                if len(self._uncollected) == self._ahead:
+                    self._collect()
             if progress.waiting in (Waiting.NOTHING, Waiting.COHORT):
-                return progress.waiting, scalars
+                return progress.waiting, message
             parts = self._advance(chunk, barrier, (), reply)
 
-    def _bound(self, consumed: Reference) -> None:
-        """Back-pressure: never more than a few messages between the hosts and the main server."""
-        self._in_flight.append(consumed)
+    def _collect(self) -> None:
+        """Let the federation server have the messages that wait for it."""
+        if self._uncollected:
+            self._bound(self._executor.federation_server.call("collect", *self._uncollected))
+            self._uncollected.clear()
+
+    def _bound(self, taken: Reference) -> None:
+        """Back-pressure: never more than a few messages between the hosts and the servers."""
+        self._in_flight.append(taken)
         if len(self._in_flight) > self._ahead:
             self._executor.get(self._in_flight.popleft())

@@ -166,13 +166,7 @@ class Simulation:
         spec, round = self._spec, progress.round + 1
         self._finish_saving(wait=False)
         plan = self._plan(round, len(self._executor.hosts))
-        outcome = run_round(
-            self._executor,
-            plan,
-            coupled=self._method.coupled,
-            keeps_state=self._method.keeps_state,
-            meanwhile=lambda: self._report(progress),
-        )
+        outcome = run_round(self._executor, plan, self._method, meanwhile=lambda: self._report(progress))
         metrics = _metrics(outcome)
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)

@@ -81,10 +81,11 @@ def test_the_statistics_of_the_global_model_are_the_mean_of_the_clients(make_spe
     setup = Setup.build(spec)
     federation, host = FederationServer(setup), ClientHost(setup)
     before = federation.shared_parts()
-    _, _, updates, _ = host.advance(Chunk(round=1, number=0, host=0, blocks=((0,), (1,), (2,))), before, (), None, 0, None)
+    _, message = host.advance(Chunk(round=1, number=0, host=0, blocks=((0,), (1,), (2,))), before, (), None, 0, None)
+    updates = message.updates
     assert updates is not None
     assert updates.vectors is not None
-    federation.collect(updates)
+    federation.collect(message)
     federation.aggregate()
     statistics = slice(-3 * 2 * CHANNELS, None)
     assert np.allclose((federation.shared_parts() - before)[statistics], updates.vectors.mean(axis=0)[statistics], atol=1e-6)
@@ -111,8 +112,9 @@ def test_a_client_moves_its_statistics_once_a_step_however_many_probes_it_makes(
         setup = Setup.build(slim(make_spec, "heron", f"method.zeroth_order.probes={probes}", "clients.local_steps=1"))
         broadcast = FederationServer(setup).broadcast()
         chunk = Chunk(round=1, number=0, host=0, blocks=((0,),))
-        progress, _, updates, _ = ClientHost(setup).advance(chunk, broadcast, (), None, 0, None)
+        progress, message = ClientHost(setup).advance(chunk, broadcast, (), None, 0, None)
         assert progress.waiting is Waiting.NOTHING
+        updates = message.updates
         assert updates is not None
         assert updates.vectors is not None
         return np.asarray(updates.vectors[0, -3 * 2 * CHANNELS :])

@@ -15,7 +15,7 @@ from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Method, Uplo
 from heron_ray.methods.method import ClientRound
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import LocalExecutor, Simulation, profile
-from heron_ray.simulation.messages import Uploads, Waiting
+from heron_ray.simulation.messages import Message, Uploads, Waiting
 from heron_ray.simulation.plan import Chunk, plan_round
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.round import run_round
@@ -87,7 +87,7 @@ def traffic_of_round(spec: ExperimentSpec, round: int) -> TrafficLedger:
     with LocalExecutor() as executor:
         executor.open(Setup.build(spec))
         for number in range(1, round + 1):
-            outcome = run_round(executor, plan_round(spec, number, 1), coupled=method.coupled, keeps_state=method.keeps_state)
+            outcome = run_round(executor, plan_round(spec, number, 1), method)
     return outcome.traffic
 
 
@@ -169,7 +169,8 @@ def run_clients(setup: Setup, clients: tuple[int, ...]) -> dict[int, np.ndarray]
     answer, barrier, mean = None, 0, None
     collected: dict[int, np.ndarray] = {}
     while True:
-        progress, uploads, updates, scalars = host.advance(chunk, broadcast, (), answer, barrier, mean)
+        progress, message = host.advance(chunk, broadcast, (), answer, barrier, mean)
+        uploads, updates, scalars = message.uploads, message.updates, message.scalars
         if updates is not None:
             kept = [state.get("own") for state in updates.states]
             rows = updates.vectors if updates.vectors is not None and updates.vectors.size else kept
@@ -311,7 +312,7 @@ def test_a_cohort_barrier_fits_the_seam_without_touching_the_loop(
         executor.open(setup)
         executor.hosts = [type(executor.hosts[0])(ClientHost(setup)) for _ in range(hosts)]
         before = executor.federation_server.call("broadcast")
-        outcome = run_round(executor, plan_round(spec, 1, hosts), coupled=False, keeps_state=False)
+        outcome = run_round(executor, plan_round(spec, 1, hosts), AveragedNoise(spec.method))
         moved = executor.federation_server.call("broadcast") - before
     mean = 2.0  # of the clients' numbers 0..4
     second = mean * np.mean([1, 2, 3, 4, 5])
@@ -354,7 +355,7 @@ def test_server_copies_are_averaged_with_the_weights_of_the_aggregation(make_spe
             y=np.concatenate([y] * len(clients)),
             also={},
         )
-        server.consume(uploads)
+        server.consume(Message(uploads=uploads, updates=None, scalars=()))
         server.finish_round(1)
         return server.state()["back"]
 

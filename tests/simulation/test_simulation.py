@@ -220,9 +220,9 @@ def test_messages_are_bounded_by_bytes_of_updates_too(make_spec: MakeSpec, monke
     host = ClientHost(setup)
     chunk = plan_round(spec, 1, 1).chunks[0]
     vector = FlatVector(setup.build_model().parts(("front", "auxiliary"))).numpy()
-    progress, _, updates, _ = host.advance(chunk, vector, (), None, 0, None)
+    progress, message = host.advance(chunk, vector, (), None, 0, None)
     assert progress.waiting is Waiting.ROOM
-    assert updates is None or len(updates.clients) < len(chunk.clients)
+    assert message.updates is None or len(message.updates.clients) < len(chunk.clients)
     assert run(spec).trajectory_digest == whole
 
 

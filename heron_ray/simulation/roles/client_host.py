@@ -17,7 +17,7 @@ from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.models.compiled import compiled_forwards
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
-from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Progress, Scripts, Updates, Uploads, Waiting
+from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Message, Progress, Scripts, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.setup import Setup
@@ -123,7 +123,7 @@ class ClientHost:
         reply: Float32Array | None,
         barrier: int,
         cohort_mean: Float32Array | None,
-    ) -> tuple[Progress, Uploads | None, Updates | None, list[Float32Array]]:
+    ) -> tuple[Progress, Message]:
         """Run the chunk's clients in order until they are done or must wait.
 
         Args:
@@ -135,8 +135,7 @@ class ClientHost:
             cohort_mean: The cohort's mean scalars [S], for the clients that wait at that exchange.
 
         Returns:
-            The bookkeeping, the uploads, the updates of clients that became done, and the scalars each client put into the
-            exchange it now waits at.
+            The bookkeeping, and the message: uploads, updates of clients that became done, scalars of those that now wait.
         """
         runs = self._chunks.setdefault(chunk.number, [])
         outbox = _Outbox()
@@ -145,9 +144,18 @@ class ClientHost:
         waiting = self._advance_runs(runs, _Answers(self._method.reply, reply, barrier, cohort_mean), broadcast, outbox)
         if waiting is Waiting.NOTHING:
             del self._chunks[chunk.number]
-        progress = Progress(waiting=waiting, losses=tuple(outbox.losses), traffic=outbox.traffic)
-        exchanged = [run.scalars for run in runs if run.waiting is Waiting.COHORT and run.scalars is not None]
-        return progress, _pack_uploads(chunk.round, outbox), self._pack_updates(outbox), exchanged
+        progress = Progress(
+            waiting=waiting,
+            has_updates=bool(outbox.updates),
+            losses=tuple(outbox.losses),
+            traffic=outbox.traffic,
+        )
+        message = Message(
+            uploads=_pack_uploads(chunk.round, outbox),
+            updates=self._pack_updates(outbox),
+            scalars=tuple(run.scalars for run in runs if run.waiting is Waiting.COHORT and run.scalars is not None),
+        )
+        return progress, message
 
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
         runs = []

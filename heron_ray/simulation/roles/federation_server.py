@@ -9,7 +9,7 @@ import torch
 
 from heron_ray.federation import make_rule
 from heron_ray.methods import Script, make_method
-from heron_ray.simulation.messages import ClientState, Scripts, Updates
+from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
 
@@ -46,10 +46,13 @@ class FederationServer:
         for client, state in states.items():
             self._states[client] = {**self._states.get(client, {}), **state}
 
-    def collect(self, updates: Updates | None) -> None:
-        """Take the updates of a chunk; chunks come in canonical order."""
-        if updates is None:
-            return
+    def collect(self, *messages: Message) -> None:
+        """Take the updates that messages bring; clients come in canonical order."""
+        for message in messages:
+            if message.updates is not None:
+                self._take(message.updates)
+
+    def _take(self, updates: Updates) -> None:
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
             for samples, update in zip(updates.samples, vectors, strict=True):
@@ -67,9 +70,9 @@ class FederationServer:
             updates.append(self._replica.numpy(shared) - self._vector)
         return np.stack(updates)
 
-    def exchange(self, *scalars: list[Float32Array]) -> Float32Array:
-        """The mean [S] over the cohort of the clients' scalars, one list per chunk in canonical order."""
-        rows = np.stack([row for chunk in scalars for row in chunk])
+    def exchange(self, *messages: Message) -> Float32Array:
+        """The mean [S] over the cohort of the clients' scalars, one message per chunk in canonical order."""
+        rows = np.stack([row for message in messages for row in message.scalars])
         mean: Float32Array = rows.sum(axis=0, dtype=np.float64) / len(rows)
         return mean.astype(np.float32)
 

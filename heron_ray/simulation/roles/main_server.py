@@ -18,7 +18,7 @@ from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
-from heron_ray.simulation.messages import OWN, ClientState, Uploads
+from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
@@ -46,12 +46,13 @@ class MainServer:
         self._uploads: Counter[int] = Counter()
         self._losses: list[Tensor] = []
 
-    def consume(self, uploads: Uploads | None) -> Float32Array | None:
-        """Train on uploads, one after another.
+    def consume(self, message: Message) -> Float32Array | None:
+        """Train on a message's uploads, one after another.
 
         Returns:
             The answer to the last upload if the method is coupled, else None.
         """
+        uploads = message.uploads
         if uploads is None or self._server is None:
             return None
         reply: Tensor | None = None
