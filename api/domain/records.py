@@ -27,6 +27,13 @@ class ExperimentRecord:
         attempts: Attempts begun so far.
         events: The number of its newest event.
         retried_from: The id of the ended experiment that this one repeats.
+        revision: Counts edits of what people may set beside the spec; the ETag of the experiment.
+        archived_at: When it was put out of sight; None: it is in the lists.
+        retry: How often and for which reasons a lost attempt is made again; None: as the service is set.
+        resources: CPUs, GPUs and memory that it is let in with, and where these figures come from.
+        waiting: Why it is still QUEUED, for people; None where nobody has looked yet, or it is not queued.
+        forked_from: The id of the experiment from whose checkpoint it began, after its `forked_round`.
+        submitted_by: The id of the API key it came with; None: from this machine, without a key.
     """
 
     number: int
@@ -47,6 +54,14 @@ class ExperimentRecord:
     attempts: int
     events: int
     retried_from: str | None
+    revision: int
+    archived_at: datetime | None
+    retry: dict[str, Any] | None
+    resources: dict[str, Any] | None
+    waiting: str | None
+    forked_from: str | None
+    forked_round: int | None
+    submitted_by: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

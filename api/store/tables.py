@@ -5,7 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -71,6 +84,14 @@ class ExperimentRow(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     sweep_id: Mapped[str | None] = mapped_column(String(32))
     trial: Mapped[int | None] = mapped_column(Integer)
+    revision: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    archived_at: Mapped[datetime | None]
+    retry: Mapped[dict[str, Any] | None]
+    resources: Mapped[dict[str, Any] | None]
+    waiting: Mapped[str | None] = mapped_column(Text)
+    forked_from: Mapped[str | None] = mapped_column(String(32))
+    forked_round: Mapped[int | None] = mapped_column(Integer)
+    submitted_by: Mapped[str | None] = mapped_column(String(32))
 
     tags: Mapped[list[TagRow]] = relationship(order_by="TagRow.position", lazy="selectin")
 
@@ -95,6 +116,14 @@ class ExperimentRow(Base):
             attempts=self.attempts,
             events=self.events,
             retried_from=self.retried_from,
+            revision=self.revision,
+            archived_at=self.archived_at,
+            retry=self.retry,
+            resources=self.resources,
+            waiting=self.waiting,
+            forked_from=self.forked_from,
+            forked_round=self.forked_round,
+            submitted_by=self.submitted_by,
         )
 
 
@@ -180,3 +209,34 @@ class PointRow(Base):
     series: Mapped[str] = mapped_column(String(200), primary_key=True)
     round: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     value: Mapped[float | None] = mapped_column(Float(53))
+
+
+class ArtifactRow(Base):
+    """A file that an experiment left behind; `name` is its path below the experiment's folder of artifacts."""
+
+    __tablename__ = "artifact"
+
+    experiment: Mapped[int] = mapped_column(
+        ForeignKey("experiment.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    round: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """A key that lets somebody in. The key itself is nowhere: `hash` is its SHA-256."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (UniqueConstraint("hash"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    hash: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -1,0 +1,47 @@
+"""What people may set beside a spec, why a queued experiment waits, where a fork came from; artifacts and API keys."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Add the columns and the two tables."""
+    op.add_column("experiment", sa.Column("revision", sa.Integer, nullable=False, server_default="1"))
+    op.add_column("experiment", sa.Column("archived_at", sa.DateTime(timezone=True)))
+    op.add_column("experiment", sa.Column("retry", sa.JSON))
+    op.add_column("experiment", sa.Column("resources", sa.JSON))
+    op.add_column("experiment", sa.Column("waiting", sa.Text))
+    op.add_column("experiment", sa.Column("forked_from", sa.String(32)))
+    op.add_column("experiment", sa.Column("forked_round", sa.Integer))
+    op.add_column("experiment", sa.Column("submitted_by", sa.String(32)))
+    op.create_table(
+        "artifact",
+        sa.Column(
+            "experiment",
+            sa.Integer,
+            sa.ForeignKey("experiment.number", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("name", sa.String(200), primary_key=True),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("round", sa.Integer),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False, unique=True),
+        sa.Column("scope", sa.String(16), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True)),
+        sa.Column("revoked_at", sa.DateTime(timezone=True)),
+    )
