@@ -5,7 +5,8 @@ other or of Ray, each of which carries out the same round with half of the clien
 
 Ray's own share is measured with hollow roles: the round's calls again, in the same order and with the same arguments and
 results as in the recorded round, but nobody computes anything. It is the time they take through Ray less the time they take
-inside one process. What of it falls into the time in which somebody computes does not lengthen a real round.
+inside one process. What of it falls into the time in which somebody computes does not lengthen a real round. Measured once
+more with empty messages, it is what the calls cost that carry nothing: no design with these calls can be below it.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from typing import Any, Final
 import ray
 import torch
 
-from benchmarks.pairs import Report, difference, figure, options, ratio, time_pairs
+from benchmarks.pairs import Pair, Report, difference, figure, options, ratio, time_pairs
 from heron_ray.actors.executor import RayExecutor, RayRole
 from heron_ray.methods import make_method
 from heron_ray.simulation import LocalExecutor
 from heron_ray.simulation.executor import Reference
 from heron_ray.simulation.local import LocalRole
+from heron_ray.simulation.messages import Message
 from heron_ray.simulation.plan import RoundPlan, planner
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.round import run_round
@@ -119,6 +121,17 @@ Results = Mapping[str, Any]
 """What a role returned in the recorded round, by method; by chunk number for a method whose first argument is a chunk."""
 
 
+def emptied(results: Results) -> Results:
+    """The same results, but that messages and broadcasts bring nothing."""
+    empty = dict(results)
+    if "advance" in empty:
+        nothing = Message(uploads=None, updates=None, scalars=())
+        empty["advance"] = {number: (progress, nothing) for number, (progress, _) in results["advance"].items()}
+    if "broadcast" in empty:
+        empty["broadcast"] = results["broadcast"][:0]
+    return empty
+
+
 class Hollow:
     """Stands for a role and gives what that gave."""
 
@@ -180,6 +193,14 @@ def record(setup: Setup, plan: RoundPlan) -> list[_Recorder]:
     return roles
 
 
+def ray_share(results: Sequence[Results], plan: RoundPlan, pairs: int) -> list[Pair]:
+    """A round of hollow roles through Ray, and the same inside this process."""
+    actor_class = ray.remote(num_cpus=0)(Hollow)
+    through_ray = Roles([RayRole(actor_class.remote(given)) for given in results], ray.get, RayExecutor.lookahead)
+    inside = Roles([_Hollow(Hollow(given)) for given in results], lambda reference: reference, 1)
+    return time_pairs(partial(one_round, through_ray, plan), partial(one_round, inside, plan), pairs=pairs)
+
+
 def rounds(executor: Any, setup: Setup) -> Callable[[], None]:
     """A call of it is the next round."""
     numbers, plan = count(1), planner(setup)
@@ -207,11 +228,11 @@ def main() -> None:
         report.add(figure("a round on Ray, 2 actors", [1e3 * pair.a for pair in found], unit="ms"))
         report.add(figure("2 processes without Ray", [1e3 * pair.b for pair in found], unit="ms"))
     limit.close()
-    actor_class = ray.remote(num_cpus=0)(Hollow)
-    through_ray = Roles([RayRole(actor_class.remote(role.results)) for role in recorded], ray.get, RayExecutor.lookahead)
-    inside = Roles([_Hollow(Hollow(role.results)) for role in recorded], lambda reference: reference, 1)
-    hollow = time_pairs(partial(one_round, through_ray, plan), partial(one_round, inside, plan), pairs=chosen.pairs)
-    report.add(difference("Ray's own share of a round", hollow, SHARE_TARGET_MS))
+    for name, results, target in (
+        ("Ray's own share of a round", [role.results for role in recorded], SHARE_TARGET_MS),
+        ("the same calls with nothing to carry", [emptied(role.results) for role in recorded], None),
+    ):
+        report.add(difference(name, ray_share(results, plan, chosen.pairs), target))
     ray.shutdown()
     report.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,9 @@ def main() -> None:
 
     @server_app.main()
     def serve(grid: Grid, context: Context) -> None:
+        # Flower takes its fraction of the nodes that happen to be connected when it looks, and only then waits for the rest.
+        while len(list(grid.get_node_ids())) < workload.clients:
+            time.sleep(0.1)
         initial = ArrayRecord(work.model(workload).state_dict())
         TimedFedAvg(workload, source, clock).start(grid=grid, initial_arrays=initial, num_rounds=workload.rounds)
         work.write_report(folder, clock.report())

@@ -58,7 +58,7 @@ def convolution_stages(channels: Sequence[int], generator: torch.Generator, devi
     for inputs, outputs in itertools.pairwise(channels):
         convolution = blank(_Convolution, inputs, outputs, 3, padding=1, device=device)
         layers += [_draw(convolution, 9 * inputs, generator), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, _Contiguous())
+    return nn.Sequential(*layers)
 
 
 class _Convolution(nn.Conv2d):
@@ -69,13 +69,6 @@ class _Convolution(nn.Conv2d):
         if weight.shape[1] == 1:  # with one channel the order is the same either way, and torch has to be told which is meant
             weight = weight.as_strided(weight.shape, (weight[0].numel(), 1, weight.shape[3], 1))
         return functional.conv2d(input, weight, self.bias, padding=self.padding)
-
-
-class _Contiguous(nn.Module):
-    """Puts values in the default order: what leaves a process must not arrive in another layout than it has at home."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return input.contiguous()
 
 
 def auxiliary_widths(spec: AuxiliarySpec, classes: int) -> tuple[int, ...]:

@@ -77,9 +77,9 @@ class _Outbox:
     bytes: int = 0
 
     def take_upload(self, number: int, upload: Upload) -> None:
-        """Copy the arrays out, so that the client's smashed data are free when its generator goes on."""
-        z, y = np.array(upload.z.cpu().numpy()), upload.y.cpu().numpy()
-        also = {kind: np.array(tensor.cpu().numpy()) for kind, tensor in upload.also.items()}
+        """Copy the arrays out, in the default order: the client's smashed data are free when its generator goes on."""
+        z, y = np.array(upload.z.cpu().numpy(), order="C"), upload.y.cpu().numpy()
+        also = {kind: np.array(tensor.cpu().numpy(), order="C") for kind, tensor in upload.also.items()}
         self.uploads.append((number, z, y, also))
         self.bytes += z.nbytes + y.nbytes + sum(array.nbytes for array in also.values())
         accounting.count_upload(self.traffic, z, y, also)
