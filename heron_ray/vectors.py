@@ -7,8 +7,10 @@ leading dimension more, and so has every parameter.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -189,6 +191,13 @@ class FlatVector:
     def _statistics_places(self, parts: Iterable[str]) -> list[slice]:
         spans = _spans(self._statistics_sizes, len(self))
         return _joined(spans[name] for name in parts)
+
+
+def tensor_over(array: NDArray[Any]) -> Tensor:
+    """A tensor on the array's own memory. That may be read-only, so nobody writes to the tensor."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def constants(module: nn.Module) -> list[Tensor]:

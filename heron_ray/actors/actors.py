@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pickle
 import sys
-import warnings
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import torch
-from numpy.typing import NDArray
 
 from heron_ray.data.dataset import Dataset, Split
 from heron_ray.data.partition import Shards
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 from heron_ray.simulation.trace import ProcessTrace, Recorder, Seam, models_known, traced
+from heron_ray.vectors import tensor_over
 
 
 class RoleActor:
@@ -115,16 +114,9 @@ def pack_setup(setup: Setup) -> dict[str, Any]:
 
 def unpack_setup(packed: dict[str, Any]) -> Setup:
     """The setup that `pack_setup` packed; its arrays stay where they are."""
-    splits = {name: Split(x=_tensor(x), y=_tensor(y)) for name, (x, y) in packed["splits"].items()}
+    splits = {name: Split(x=tensor_over(x), y=tensor_over(y)) for name, (x, y) in packed["splits"].items()}
     return Setup(
         spec=packed["spec"],
         dataset=Dataset(classes=packed["classes"], input_shape=packed["input_shape"], **splits),
         shards=Shards(**packed["shards"]),
     )
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor on the array's own memory. It may be read-only; roles never write to data."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)

@@ -78,7 +78,7 @@ SEAMS = (
     Seam(MainServer, "consume", "other", role="main_server"),
     Seam(MainServer, "finish_round", "other", role="main_server"),
     Seam(MainServer, "evaluate", "evaluation", role="main_server", whole=True),
-    Seam(MainServer, "_tensor", "packing"),
+    Seam(MainServer, "_copy", "packing"),
     *(
         Seam(FederationServer, name, "aggregation", role="federation_server")
         for name in ("broadcast", "shared_parts", "kept_states", "keep", "collect", "exchange", "aggregate")

@@ -45,7 +45,8 @@ def test_a_stage_is_a_convolution_then_relu_then_pooling() -> None:
     x = torch.randn(3, *SHAPE)
     weight, bias = model.front.parameters()
     expected = functional.max_pool2d(functional.conv2d(x, weight, bias, padding=1).relu(), 2)
-    assert torch.equal(model.front(x), expected)
+    # Torch convolves another layout by another kernel, on some processors with other last bits.
+    assert torch.allclose(model.front(x), expected, atol=1e-6)
     assert (expected == 0).any()
 
 

@@ -21,7 +21,7 @@ from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
-from heron_ray.vectors import FlatVector, Float32Array
+from heron_ray.vectors import FlatVector, Float32Array, tensor_over
 from heron_ray.zo import estimator_quality
 
 _OPTIMIZER, _KEPT = "optimizer.", "kept."
@@ -55,6 +55,8 @@ class MainServer:
         uploads = message.uploads
         if uploads is None or self._server is None:
             return None
+        z, y = tensor_over(uploads.z), tensor_over(uploads.y)
+        also = {kind: tensor_over(array) for kind, array in uploads.also.items()}
         reply: Tensor | None = None
         start = 0
         for client, size in zip(uploads.clients, uploads.sizes, strict=True):
@@ -67,9 +69,9 @@ class MainServer:
             # A fresh tensor per upload: its alignment, and with it the bits of a product, must not depend on how
             # uploads were packed into messages.
             upload = Upload(
-                z=self._tensor(uploads.z[rows]),
-                y=self._tensor(uploads.y[rows]),
-                also={kind: self._tensor(array[rows]) for kind, array in uploads.also.items()},
+                z=self._copy(z[rows]),
+                y=self._copy(y[rows]),
+                also={kind: self._copy(tensor[rows]) for kind, tensor in also.items()},
             )
             loss, reply = self._method.server_step(self._server, upload)
             self._losses.append(loss)
@@ -185,11 +187,12 @@ class MainServer:
     def _server_statistics_held(self) -> AbstractContextManager[None]:
         return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
 
-    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.tensor(array, device=self._device)
+    def _copy(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._device, copy=True)
 
     def _tensors(self, prefix: str, state: Mapping[str, Float32Array]) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): self._tensor(values) for name, values in state.items() if name.startswith(prefix)}
+        found = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)}
+        return {name: self._copy(tensor_over(values)) for name, values in found.items()}
 
 
 class _Copies:
