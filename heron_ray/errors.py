@@ -13,6 +13,10 @@
         ├── UnreachableError unreachable            nothing answers at that address
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
         ├── DatabaseError    database_error         the database cannot be opened as it is
+        ├── UnauthenticatedError unauthenticated    no API key was given, or it is not valid (any more)
+        ├── ForbiddenError   forbidden              the API key, or the way the request came, does not allow it
+        ├── TooManyRequestsError too_many_requests  the caller asked more often than it may
+        ├── PolicyError      refused_by_policy      the experiment is larger than the operator allows; lists every issue
         └── ListenError      cannot_listen          the service may not or cannot use the address it was given
 
 Codes are stable: they are what the API's problem documents and the `reason` of an experiment carry. A message names
@@ -151,6 +155,40 @@ class DatabaseError(ServiceError):
     """The database cannot be opened as it is."""
 
     code = "database_error"
+
+
+class UnauthenticatedError(ServiceError):
+    """No API key was given where one is needed, or the one given is unknown or revoked."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(ServiceError):
+    """The API key's scope is too small, or the request came in a way that is not trusted."""
+
+    code = "forbidden"
+
+
+class TooManyRequestsError(ServiceError):
+    """The caller asked more often than it may; `retry_after_s` says when it may again."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_s: int, hint: str | None = None) -> None:
+        """Keep the seconds until the next request has a chance."""
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class PolicyError(ServiceError):
+    """The experiment is valid but larger than the operator allows; `issues` names every field over its limit."""
+
+    code = "refused_by_policy"
+
+    def __init__(self, issues: list[SpecIssue], *, hint: str | None = None) -> None:
+        """Join the issues, one per line, into the message."""
+        super().__init__("\n".join(str(issue) for issue in issues), hint=hint)
+        self.issues = issues
 
 
 class ListenError(ServiceError):

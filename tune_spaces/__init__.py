@@ -3,8 +3,8 @@
 Light: only `tune_spaces.bridge` imports Ray, and only the dispatcher imports it.
 """
 
-from tune_spaces.check import require_fit, trial_spec
+from tune_spaces.check import extreme_specs, require_fit, trial_spec
 from tune_spaces.resolve import resolve_space, sweep_of
 from tune_spaces.spaces import SPACES
 
-__all__ = ["SPACES", "require_fit", "resolve_space", "sweep_of", "trial_spec"]
+__all__ = ["SPACES", "extreme_specs", "require_fit", "resolve_space", "sweep_of", "trial_spec"]

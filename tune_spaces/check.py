@@ -28,27 +28,39 @@ def require_fit(sweep: SweepSpec, base: Mapping[str, Any]) -> ExperimentSpec:
     wrong = [_unknown(path, known) for path in (*space.given, *space.axes) if path not in known]
     if wrong:
         raise SpecError(wrong, hint="heron schema prints every field")
-    first = {path: axis.ends[0] for path, axis in space.axes.items()}
     issues: dict[str, SpecIssue] = {}
-    for path, axis in space.axes.items():
-        for value in axis.ends:
-            try:
-                trial_spec(base, space, {**first, path: value})
-            except SpecError as error:
-                issues |= {str(issue): issue for issue in error.issues}
+    for overrides in _extremes(space):
+        try:
+            trial_spec(base, space, overrides)
+        except SpecError as error:
+            issues |= {str(issue): issue for issue in error.issues}
     if issues:
         raise SpecError(
             list(issues.values()), hint=f"the spec does not fit the space {space.name!r} over {', '.join(space.axes)}"
         )
     if sweep.search == "grid":
         grid_points(space.axes, sweep.samples)
-    return trial_spec(base, space, first)
+    return trial_spec(base, space, next(_extremes(space)))
+
+
+def extreme_specs(space: SearchSpace, base: Mapping[str, Any]) -> Iterator[ExperimentSpec]:
+    """The trials at the ends of every axis, one axis after the other: no field of a trial lies outside of theirs."""
+    for overrides in _extremes(space):
+        yield trial_spec(base, space, overrides)
 
 
 def trial_spec(base: Mapping[str, Any], space: SearchSpace, overrides: Mapping[str, Any]) -> ExperimentSpec:
     """The experiment of one trial. Raises SpecError."""
     changed, _ = apply_overrides(base, [*space.given.items(), *overrides.items()])
     return parse_spec(changed)
+
+
+def _extremes(space: SearchSpace) -> Iterator[dict[str, Any]]:
+    """Every end of every axis, with the first end of the others; the first ends of all come first."""
+    first = {path: axis.ends[0] for path, axis in space.axes.items()}
+    for path, axis in space.axes.items():
+        for value in axis.ends:
+            yield {**first, path: value}
 
 
 def _unknown(path: str, known: list[str]) -> SpecIssue:

@@ -13,9 +13,13 @@ from api.routes.documentation import documentation_page
 from api.routes.experiments import StoreParameter, router
 from api.routes.feeds import Feeds
 from api.routes.figures import router as figures_router
+from api.routes.frame import Frame
+from api.routes.gate import Gate
+from api.routes.json_limit import JsonLimit
+from api.routes.key_ring import KeyRing
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
-from api.routes.problems import install_problem_handlers
+from api.routes.problems import install_problem_handlers, refusals
 from api.routes.sweeps import router as sweeps_router
 from api.routes.wire import Health
 from api.settings import Settings
@@ -23,19 +27,35 @@ from api.store import Store
 
 DESCRIPTION = (
     "Submit experiments of split federated learning, follow them live, and read their results."
-    " Every error is a problem document (RFC 9457) with a stable code."
+    " Every error is a problem document (RFC 9457) with a stable code. Requests from the service's own machine need no key;"
+    " all others need the header Authorization: Bearer KEY."
+)
+# The page holds its own style and nothing that runs.
+DOCUMENTATION_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The REST API over `store`, which stays the caller's to close."""
-    app = FastAPI(title="heron-ray", version=version("heron-ray"), description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="heron-ray",
+        version=version("heron-ray"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses=refusals(401, 403, 429),
+    )
     app.state.store = store
     app.state.settings = settings
     feeds = app.state.feeds = Feeds(store, settings)
     metrics = app.state.metrics = Metrics(store, feeds)
+    # The last one is the first that a request meets.
+    app.add_middleware(JsonLimit, max_depth=settings.max_json_depth, max_values=settings.max_json_values)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Gate, settings=settings, keys=KeyRing(store, memory_s=settings.key_memory_s))
     app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(Frame)
     install_problem_handlers(app)
     # One line per router of the API.
     app.include_router(router)
@@ -62,7 +82,8 @@ def _metrics(request: Request) -> Response:
     return Response(metrics.render(), media_type=CONTENT_TYPE)
 
 
-def _documentation(request: Request) -> str:
+def _documentation(request: Request) -> HTMLResponse:
     app = request.app
     assert isinstance(app, FastAPI)  # noqa: S101 - tells mypy which application serves the request
-    return documentation_page(app.openapi(), str(request.base_url))
+    page = documentation_page(app.openapi(), str(request.base_url))
+    return HTMLResponse(page, headers={"Content-Security-Policy": DOCUMENTATION_POLICY})

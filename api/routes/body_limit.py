@@ -5,8 +5,9 @@ FastAPI's own `max_body_size` answers in plain text; here every error is a probl
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.routes.problems import RefusedBodyError
 
 # A client that is still sending may never read the answer, so this many times the limit is read and thrown away first.
 DRAIN_FACTOR = 8
@@ -33,6 +34,7 @@ class BodyLimit:
             while message.get("more_body", False) and size <= DRAIN_FACTOR * self._max_bytes:
                 message = await receive()
                 size += len(message.get("body", b""))
-            raise HTTPException(413, f"the body is larger than the {self._max_bytes} bytes allowed")
+            detail = f"the body is larger than the {self._max_bytes} bytes allowed"
+            raise RefusedBodyError(413, "body_too_large", detail)
 
         await self._app(scope, counted if scope["type"] == "http" else receive, send)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response, 
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse
 
+from api.domain.policy import Policy
 from api.domain.records import ExperimentRecord
 from api.domain.states import TERMINAL, State
 from api.routes.examples import example_submission
@@ -24,6 +25,7 @@ from api.routes.wire import (
     Submission,
     Submitted,
 )
+from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import parse_spec
 
@@ -37,7 +39,22 @@ def _store(request: Request) -> Store:
     return store
 
 
+def _caller(request: Request) -> str | None:
+    caller = request.state.caller_id
+    assert caller is None or isinstance(caller, str)  # noqa: S101 - tells mypy what the gate put there
+    return caller
+
+
+def _policy(request: Request) -> Policy:
+    settings = request.app.state.settings
+    assert isinstance(settings, Settings)  # noqa: S101 - tells mypy what create_app put there
+    return settings.policy
+
+
 StoreParameter = Annotated[Store, Depends(_store)]
+# The id of the API key that let the request in; None where it needed none.
+CallerParameter = Annotated[str | None, Depends(_caller)]
+PolicyParameter = Annotated[Policy, Depends(_policy)]
 KeyParameter = Annotated[
     str | None,
     Header(
@@ -54,13 +71,18 @@ router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=ref
     "", status_code=status.HTTP_201_CREATED, response_model=Submitted, responses={**refusals(400, 409, 413, 415), **SAME}
 )
 def submit(
-    submission: Annotated[Submission, Body(examples=[example_submission()])], store: StoreParameter, key: KeyParameter = None
+    submission: Annotated[Submission, Body(examples=[example_submission()])],
+    store: StoreParameter,
+    policy: PolicyParameter,
+    caller: CallerParameter,
+    key: KeyParameter = None,
 ) -> Response:
     """Submit an experiment. It is in the database before the answer leaves; `Location` says where to follow it."""
     spec = parse_spec(submission.spec)
+    policy.require(spec)
     if key is None:
-        return _submitted(store.submit(spec, submission.tags), is_new=True)
-    record, is_new = store.submit_once(spec, submission.tags, key=key)
+        return _submitted(store.submit(spec, submission.tags, submitted_by=caller), is_new=True)
+    record, is_new = store.submit_once(spec, submission.tags, key=key, submitted_by=caller)
     return _submitted(record, is_new=is_new)
 
 
@@ -139,9 +161,12 @@ def cancel(id: str, store: StoreParameter) -> ExperimentDetail:
 @router.post(
     "/{id}/retry", status_code=status.HTTP_201_CREATED, response_model=Submitted, responses={**refusals(404, 409), **SAME}
 )
-def retry(id: str, store: StoreParameter, key: KeyParameter = None) -> Response:
+def retry(
+    id: str, store: StoreParameter, policy: PolicyParameter, caller: CallerParameter, key: KeyParameter = None
+) -> Response:
     """Submit an ended experiment again: the same spec and tags as a new experiment, whose `retried_from` names it."""
-    record, is_new = store.retry(id, key=key)
+    policy.require(parse_spec(store.get(id).spec))
+    record, is_new = store.retry(id, key=key, submitted_by=caller)
     return _submitted(record, is_new=is_new)
 
 

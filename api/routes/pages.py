@@ -20,8 +20,6 @@ HEADERS = {
         "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
         " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
     # Asked for anew each time and answered 304 while unchanged, so an upgrade shows at once.
     "Cache-Control": "no-cache",
 }

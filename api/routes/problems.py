@@ -13,8 +13,23 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from heron_ray.errors import ConflictError, DatabaseError, HeronError, NotFoundError, SpecError, SpecIssue, StaleAttemptError
+from heron_ray.errors import (
+    ConflictError,
+    DatabaseError,
+    ForbiddenError,
+    HeronError,
+    NotFoundError,
+    PolicyError,
+    SpecError,
+    SpecIssue,
+    StaleAttemptError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+)
 
+LOG = logging.getLogger(__name__)
+
+CHALLENGE = 'Bearer realm="heron-ray"'
 JSON_HINT = "send the header Content-Type: application/json"
 
 
@@ -36,6 +51,16 @@ class Problem(BaseModel):
     code: str = Field(description="Stable; for programs.")
     hint: str | None = Field(default=None, description="The way out, where one can be said.")
     issues: list[Issue] | None = Field(default=None, description="Every fault found in what was sent.")
+    request_id: str | None = Field(default=None, description="Names the request in the log of the service.")
+
+
+class RefusedBodyError(HTTPException):
+    """What was sent cannot be taken as it is; raised in whoever reads it, where FastAPI lets nothing else through."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        """Keep the code of the problem document."""
+        super().__init__(status, detail)
+        self.code = code
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -46,13 +71,13 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every error of `app` with a problem document."""
-    app.add_exception_handler(HeronError, _on_heron_error)
+    app.add_exception_handler(HeronError, heron_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_unexpected)
 
 
 def problem_response(
+    request: Request,
     status: int,
     code: str,
     detail: str,
@@ -70,27 +95,38 @@ def problem_response(
         code=code,
         hint=hint,
         issues=None if issues is None else list(issues),
+        request_id=request.state.request_id,
     )
     content = problem.model_dump(exclude={"issues"} if issues is None else None)
     return JSONResponse(content, status, media_type="application/problem+json", headers=headers)
 
 
-def _on_heron_error(request: Request, error: Exception) -> JSONResponse:
+def heron_problem(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error of heron-ray's own."""
     if not isinstance(error, HeronError):
-        return _on_unexpected(request, error)
+        return unexpected_problem(request)
     match error:
-        case SpecError():
+        case SpecError() | PolicyError():
             issues = [_issue(issue) for issue in error.issues]
-            return problem_response(422, error.code, error.message, hint=error.hint, issues=issues)
+            status = 422 if isinstance(error, SpecError) else 403
+            return problem_response(request, status, error.code, error.message, hint=error.hint, issues=issues)
+        case UnauthenticatedError():
+            challenge = {"WWW-Authenticate": CHALLENGE}
+            return problem_response(request, 401, error.code, error.message, hint=error.hint, headers=challenge)
+        case ForbiddenError():
+            return problem_response(request, 403, error.code, error.message, hint=error.hint)
+        case TooManyRequestsError():
+            after = {"Retry-After": str(error.retry_after_s)}
+            return problem_response(request, 429, error.code, error.message, hint=error.hint, headers=after)
         case NotFoundError():
-            return problem_response(404, error.code, error.message, hint=error.hint)
+            return problem_response(request, 404, error.code, error.message, hint=error.hint)
         case ConflictError() | StaleAttemptError():
-            return problem_response(409, error.code, error.message, hint=error.hint)
+            return problem_response(request, 409, error.code, error.message, hint=error.hint)
         case DatabaseError():
-            logging.getLogger(__name__).error("%s %s: %s", request.method, request.url.path, error)
+            LOG.error("request %s: %s %s: %s", request.state.request_id, request.method, request.url.path, error)
             detail = "the database did not do as it was asked; the log of the service says more"
-            return problem_response(503, error.code, detail, hint="try again later")
-    return problem_response(500, error.code, error.message, hint=error.hint)
+            return problem_response(request, 503, error.code, detail, hint="try again later")
+    return problem_response(request, 500, error.code, error.message, hint=error.hint)
 
 
 def _issue(issue: SpecIssue) -> Issue:
@@ -102,34 +138,39 @@ def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     broken = next((fault for fault in faults if fault["type"] == "json_invalid"), None)
     if broken is not None:
         detail = f"the body is not valid JSON: {broken['ctx']['error']} at character {broken['loc'][-1]}"
-        return problem_response(400, "malformed_json", detail)
+        return problem_response(request, 400, "malformed_json", detail)
     in_body = any(fault["loc"][0] == "body" for fault in faults)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if in_body and media_type != "application/json" and not media_type.endswith("+json"):
         detail = f"the body is of type {media_type or '(none given)'}, not application/json"
-        return problem_response(415, "unsupported_media_type", detail, hint=JSON_HINT)
+        return problem_response(request, 415, "unsupported_media_type", detail, hint=JSON_HINT)
     issues = [Issue(path=".".join(str(part) for part in fault["loc"][1:]), message=fault["msg"]) for fault in faults]
     detail = "\n".join(f"{issue.path or '(whole body)'}: {issue.message}" for issue in issues)
-    return problem_response(422, "invalid_request", detail, issues=issues)
+    return problem_response(request, 422, "invalid_request", detail, issues=issues)
 
 
 def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
-        return _on_unexpected(request, error)
+        return unexpected_problem(request)
     path = request.url.path
+    if isinstance(error, RefusedBodyError):
+        return problem_response(request, error.status_code, error.code, str(error.detail))
     match error.status_code:
         case 404:
-            return problem_response(404, "unknown_route", f"nothing is served at {path}", hint="/docs lists the routes")
+            return problem_response(
+                request, 404, "unknown_route", f"nothing is served at {path}", hint="/docs lists the routes"
+            )
         case 405:
             detail = f"{request.method} is not supported at {path}"
-            return problem_response(405, "method_not_allowed", detail, hint="/docs lists the routes", headers=error.headers)
+            return problem_response(
+                request, 405, "method_not_allowed", detail, hint="/docs lists the routes", headers=error.headers
+            )
         case 400:
-            return problem_response(400, "malformed_json", "the body is not valid JSON")
-        case 413:
-            return problem_response(413, "body_too_large", str(error.detail))
-    return problem_response(error.status_code, "http_error", str(error.detail), headers=error.headers)
+            return problem_response(request, 400, "malformed_json", "the body is not valid JSON")
+    return problem_response(request, error.status_code, "http_error", str(error.detail), headers=error.headers)
 
 
-def _on_unexpected(request: Request, _error: Exception) -> JSONResponse:
+def unexpected_problem(request: Request) -> JSONResponse:
+    """The answer to an error that nobody meant; it tells nothing of the inside."""
     detail = f"{request.method} {request.url.path} failed; the log of the service says more"
-    return problem_response(500, "internal_error", detail, hint="if it happens again, report it with that log")
+    return problem_response(request, 500, "internal_error", detail, hint="if it happens again, report it with that log")

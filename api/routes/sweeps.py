@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.domain.states import State
 from api.domain.sweeps import SweepRecord, TrialRecord, best_trial
 from api.routes.examples import example_spec
-from api.routes.experiments import StoreParameter
+from api.routes.experiments import PolicyParameter, StoreParameter
 from api.routes.problems import refusals
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.spec.space import Scheduler, Search, SweepSpec
-from tune_spaces import require_fit, resolve_space
+from tune_spaces import extreme_specs, require_fit, resolve_space
 
 EXAMPLE = {"spec": example_spec(), "space": "mu", "samples": 8, "search": "random", "scheduler": "none"}
 
@@ -100,7 +100,10 @@ class SweepPage(BaseModel):
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(400, 413, 415))
 def submit(
-    submission: Annotated[SweepSubmission, Body(examples=[EXAMPLE])], response: Response, store: StoreParameter
+    submission: Annotated[SweepSubmission, Body(examples=[EXAMPLE])],
+    response: Response,
+    store: StoreParameter,
+    policy: PolicyParameter,
 ) -> SubmittedSweep:
     """Submit a sweep. Every trial becomes an experiment; `Location` says where to follow the sweep."""
     base = submission.spec
@@ -113,7 +116,11 @@ def submit(
         scheduler=submission.scheduler,
         seed=submission.seed,
     )
-    record = store.sweeps.submit(base, sweep, name=require_fit(sweep, base).name)
+    name = require_fit(sweep, base).name
+    policy.require_trials(sweep.samples)
+    for spec in extreme_specs(sweep.space, base):
+        policy.require(spec)
+    record = store.sweeps.submit(base, sweep, name=name)
     response.headers["Location"] = f"{router.prefix}/{record.id}"
     return SubmittedSweep(id=record.id, state=record.state)
 

@@ -89,6 +89,7 @@ class ExperimentDetail(ExperimentSummary):
     spec: dict[str, Any] = Field(description="The spec with every default filled in.")
     result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
     retried_from: str | None
+    submitted_by: str | None = Field(description="The id of the API key it was submitted with; null where that needed none.")
 
     @classmethod
     def describe(cls, record: ExperimentRecord, attempts: list[AttemptRecord]) -> ExperimentDetail:
@@ -99,6 +100,7 @@ class ExperimentDetail(ExperimentSummary):
             spec=record.spec,
             result=record.result,
             retried_from=record.retried_from,
+            submitted_by=record.submitted_by,
         )
 
 

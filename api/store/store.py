@@ -18,6 +18,7 @@ from api.domain.states import TERMINAL, State
 from api.store.attempt_store import AttemptStore
 from api.store.engine import now, open_engine
 from api.store.history import change_state
+from api.store.keys import KeyStore
 from api.store.listing import newest
 from api.store.migrate import migrate
 from api.store.submission import queue_experiment, queue_once
@@ -40,6 +41,7 @@ class Store(AttemptStore):
         """Share one pool between readers and writers."""
         super().__init__(engine)
         self.sweeps = SweepStore(engine)
+        self.keys = KeyStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -63,27 +65,30 @@ class Store(AttemptStore):
         """Close every pooled connection."""
         self._engine.dispose()
 
-    def submit(self, spec: ExperimentSpec, tags: Sequence[str] = ()) -> ExperimentRecord:
-        """Queue an experiment; it is committed when this returns."""
+    def submit(self, spec: ExperimentSpec, tags: Sequence[str] = (), *, submitted_by: str | None = None) -> ExperimentRecord:
+        """Queue an experiment, submitted with an API key of this id; it is committed when this returns."""
         with self._writing() as session:
-            return queue_experiment(session, spec, tags).to_record()
+            return queue_experiment(session, spec, tags, submitted_by=submitted_by).to_record()
 
-    def submit_once(self, spec: ExperimentSpec, tags: Sequence[str] = (), *, key: str) -> tuple[ExperimentRecord, bool]:
+    def submit_once(
+        self, spec: ExperimentSpec, tags: Sequence[str] = (), *, key: str, submitted_by: str | None = None
+    ) -> tuple[ExperimentRecord, bool]:
         """Queue an experiment, or find the one that was submitted under this key; the second says whether it is new.
 
         Raises:
             ConflictError: The key was used for a submission with another spec or other tags.
         """
         with self._writing() as session:
-            row, is_new = queue_once(session, spec, tags, key=key)
+            row, is_new = queue_once(session, spec, tags, key=key, submitted_by=submitted_by)
             return row.to_record(), is_new
 
-    def retry(self, id: str, *, key: str | None = None) -> tuple[ExperimentRecord, bool]:
+    def retry(self, id: str, *, key: str | None = None, submitted_by: str | None = None) -> tuple[ExperimentRecord, bool]:
         """Queue an ended experiment's spec and tags again, as a new experiment; the second says whether it is new.
 
         Args:
             id: The ended experiment.
             key: Asking again under the same key finds the experiment made at the first time.
+            submitted_by: The id of the API key it is asked for with, if it is with one.
 
         Raises:
             NotFoundError: No such experiment.
@@ -95,8 +100,9 @@ class Store(AttemptStore):
             _require_ended(ended, "retried", hint="it will be queued again by itself where the infrastructure fails it")
             spec, tags = parse_spec(ended.spec), [tag.tag for tag in ended.tags]
             if key is None:
-                return queue_experiment(session, spec, tags, retried_from=id).to_record(), True
-            row, is_new = queue_once(session, spec, tags, key=key, retried_from=id)
+                row = queue_experiment(session, spec, tags, retried_from=id, submitted_by=submitted_by)
+                return row.to_record(), True
+            row, is_new = queue_once(session, spec, tags, key=key, retried_from=id, submitted_by=submitted_by)
             return row.to_record(), is_new
 
     def delete(self, id: str) -> None:

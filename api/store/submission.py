@@ -24,6 +24,7 @@ def queue_experiment(
     *,
     retried_from: str | None = None,
     idempotency_key: str | None = None,
+    submitted_by: str | None = None,
 ) -> ExperimentRow:
     """A new QUEUED experiment and the event that says so."""
     at = now(session)
@@ -42,6 +43,7 @@ def queue_experiment(
         events=0,
         retried_from=retried_from,
         idempotency_key=idempotency_key,
+        submitted_by=submitted_by,
         tags=[TagRow(tag=tag, position=position) for position, tag in enumerate(dict.fromkeys(tags))],
     )
     session.add(row)
@@ -51,7 +53,13 @@ def queue_experiment(
 
 
 def queue_once(
-    session: Session, spec: ExperimentSpec, tags: Sequence[str], *, key: str, retried_from: str | None = None
+    session: Session,
+    spec: ExperimentSpec,
+    tags: Sequence[str],
+    *,
+    key: str,
+    retried_from: str | None = None,
+    submitted_by: str | None = None,
 ) -> tuple[ExperimentRow, bool]:
     """The experiment submitted under `key`, and whether it is new.
 
@@ -62,7 +70,10 @@ def queue_once(
     if earlier is None:
         try:
             with session.begin_nested():
-                return queue_experiment(session, spec, tags, retried_from=retried_from, idempotency_key=key), True
+                row = queue_experiment(
+                    session, spec, tags, retried_from=retried_from, idempotency_key=key, submitted_by=submitted_by
+                )
+                return row, True
         except IntegrityError:
             # Another process submitted under the key since we looked. The unique index decided, and its row is committed.
             earlier = _under(session, key)

@@ -22,6 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from api.domain.access import Scope
+from api.domain.keys import KeyRecord
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import State
 
@@ -240,3 +242,14 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+    def to_record(self) -> KeyRecord:
+        """A frozen copy, without the hash."""
+        return KeyRecord(
+            id=self.id,
+            name=self.name,
+            scope=Scope(self.scope),
+            created_at=self.created_at,
+            last_used_at=self.last_used_at,
+            revoked_at=self.revoked_at,
+        )

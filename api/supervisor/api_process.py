@@ -8,10 +8,11 @@ import socket
 
 import uvicorn
 
+from api.domain.policy import Policy
 from api.logs import LogFormat, start_logging
 from api.routes import create_app
 from api.routes.feeds import Feeds
-from api.settings import Settings
+from api.settings import RATE_LIMIT, Settings
 from api.store import Store
 
 DATABASE_VARIABLE = "HERON_DATABASE"
@@ -24,13 +25,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m api.supervisor.api_process", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the listening socket's file descriptor")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
+    parser.add_argument("--require-key", action="store_true", help="requests from this machine need an API key too")
+    parser.add_argument("--rate-limit", type=float, default=RATE_LIMIT, help="requests per second and caller")
+    parser.add_argument("--policy", type=Policy.model_validate_json, default=Policy(), help="the policy as JSON")
     arguments = parser.parse_args()
     start_logging(arguments.log_format)
     store = Store.open(os.environ[DATABASE_VARIABLE])
-    app = create_app(Settings(), store)
+    settings = Settings(require_key=arguments.require_key, rate_limit=arguments.rate_limit, policy=arguments.policy)
+    app = create_app(settings, store)
     config = uvicorn.Config(
         app,
         access_log=False,
+        # Otherwise a header may say where a request comes from.
+        proxy_headers=False,
+        server_header=False,
         # It logs where everything else does.
         log_config=None,
         timeout_graceful_shutdown=CLOSE_STREAMS_S,

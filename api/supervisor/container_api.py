@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sys
+from pathlib import Path
 
+from api.domain.policy import Policy
 from api.logs import LogFormat
+from api.settings import RATE_LIMIT
 from api.supervisor.listener import listen
-from heron_ray.errors import ListenError
+from api.supervisor.settings import AccessSettings
+from heron_ray.errors import ServiceError
 
 
 def main() -> None:
@@ -24,28 +27,27 @@ def main() -> None:
     parser.add_argument(
         "--private-network",
         action="store_true",
-        help="listen although others on this network can reach the API: it asks for no keys, so trust them all",
+        help="listen on an address that others can reach, even before the first API key is made: without one it lets nobody in",
     )
+    parser.add_argument("--require-key", action="store_true", help="requests from the same container need an API key too")
+    parser.add_argument("--rate-limit", type=float, default=RATE_LIMIT, help="requests per second and caller; 0: any")
+    parser.add_argument("--policy", type=Path, help="file with the limits of what may be submitted")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
     if "HERON_DATABASE" not in os.environ:
         parser.error("set HERON_DATABASE to the database's URL")
     try:
-        listener = _listen(arguments.host, arguments.port, private=arguments.private_network)
-    except ListenError as error:
+        access = AccessSettings(
+            require_key=arguments.require_key,
+            rate_limit=arguments.rate_limit,
+            policy=Policy.read(arguments.policy) if arguments.policy else Policy(),
+        )
+        listener = listen(arguments.host, arguments.port, has_keys=arguments.private_network)
+    except ServiceError as error:
         parser.error(str(error))
     listener.set_inheritable(True)
-    options = [f"--fd={listener.fileno()}", f"--log-format={arguments.log_format}"]
+    options = [f"--fd={listener.fileno()}", f"--log-format={arguments.log_format}", *access.arguments()]
     os.execv(sys.executable, [sys.executable, "-m", "api.supervisor.api_process", *options])  # noqa: S606 - our own module
-
-
-def _listen(host: str, port: int, *, private: bool) -> socket.socket:
-    if not private:
-        return listen(host, port)
-    try:
-        return socket.create_server((host, port), backlog=1024)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {host} port {port}: {error.strerror}", hint="choose another with --port") from None
 
 
 if __name__ == "__main__":

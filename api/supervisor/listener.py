@@ -9,13 +9,20 @@ import socket
 from heron_ray.errors import ListenError
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address.
+def listen(host: str, port: int, *, has_keys: bool = False) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        host: Name or address of this machine.
+        port: 0 for a free one.
+        has_keys: Whether there are API keys: without one, nobody on another machine could be let in.
 
     Raises:
-        ListenError: The host is not loopback or not known, or the port is in use.
+        ListenError: The host is not known or others can reach it although there are no keys, or the port is in use.
     """
     family, address = _resolve(host)
+    if not has_keys:
+        _require_loopback(host, address)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,8 +35,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where the API answers."""
+    """Where the API answers; on this machine's loopback address where it listens on all."""
     address, port = listener.getsockname()[:2]
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not bound here
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
@@ -38,13 +46,15 @@ def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         raise ListenError(f"the host {host!r} is not known on this machine", hint="use --host 127.0.0.1") from None
-    addresses = [(family, str(where[0])) for family, _, _, _, where in found]
-    if not all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for _, address in addresses):
+    return found[0][0], str(found[0][4][0])
+
+
+def _require_loopback(host: str, address: str) -> None:
+    if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         raise ListenError(
             f"refusing to listen on {host}: it can be reached from other machines, and the service has no API keys yet",
-            hint="use --host 127.0.0.1, and a tunnel such as ssh -L to reach it from elsewhere",
+            hint="make one with: heron key create; or use --host 127.0.0.1, and a tunnel such as ssh -L",
         )
-    return addresses[0]
 
 
 def _explain(host: str, port: int, error: OSError) -> ListenError:

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.domain.policy import Policy
 from api.logs import LogFormat
+from api.settings import RATE_LIMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    """What the API's process is told about its callers; see `api.settings.Settings` for each.
+
+    Example:
+        >>> AccessSettings(require_key=True, rate_limit=50.0).arguments()
+        ['--require-key', '--rate-limit=50.0']
+    """
+
+    require_key: bool = False
+    rate_limit: float = RATE_LIMIT
+    policy: Policy = field(default_factory=Policy)
+
+    def arguments(self) -> list[str]:
+        """For the command line of `api.supervisor.api_process`."""
+        found = ["--require-key"] if self.require_key else []
+        found.append(f"--rate-limit={self.rate_limit}")
+        if self.policy != Policy():
+            # As it was read at the start: a restart of the API must not depend on what a file says by then.
+            found.append(f"--policy={self.policy.model_dump_json(exclude_defaults=True)}")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,12 +40,13 @@ class ServiceSettings:
 
     Attributes:
         state_dir: Everything the service keeps lies here.
-        host: A loopback name or address to listen on.
+        host: A name or address to listen on; one that others can reach needs an API key in the database.
         port: 0 for a free one.
         database: URL; None for SQLite in the state directory.
         ray_address: A Ray cluster to use; None to start one of its own.
         concurrency: Experiments that run at the same time.
         log_format: What a line of the API's and the dispatcher's log looks like.
+        access: Who may ask the API, how often, and for how much.
     """
 
     state_dir: Path
@@ -30,6 +56,7 @@ class ServiceSettings:
     ray_address: str | None = None
     concurrency: int = 1
     log_format: LogFormat = LogFormat.TEXT
+    access: AccessSettings = field(default_factory=AccessSettings)
 
     @property
     def database_url(self) -> str:

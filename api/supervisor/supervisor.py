@@ -68,8 +68,8 @@ class Supervisor:
         """
         with self._directory.lock():
             self._end_leftovers()
-            with listen(self._settings.host, self._settings.port) as listener:
-                Store.open(self._settings.database_url).close()
+            has_keys = self._prepare_database()
+            with listen(self._settings.host, self._settings.port, has_keys=has_keys) as listener:
                 self._stop_on_signals()
                 self._publish(listener)
                 guardian = self._start_guardian()
@@ -77,6 +77,14 @@ class Supervisor:
                     self._serve(listener, on_ready)
                 finally:
                     self._end(guardian)
+
+    def _prepare_database(self) -> bool:
+        """Create or upgrade it; says whether an API key lets somebody in."""
+        store = Store.open(self._settings.database_url)
+        try:
+            return store.keys.any_valid()
+        finally:
+            store.close()
 
     def _serve(self, listener: socket.socket, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
         ready = False
@@ -95,7 +103,7 @@ class Supervisor:
         if self._api.is_due():
             fd = listener.fileno()
             arguments = ["api.supervisor.api_process", f"--fd={fd}", f"--log-format={self._settings.log_format}"]
-            self._api.start(arguments, self._database_environment(), pass_fds=[fd])
+            self._api.start(arguments + self._settings.access.arguments(), self._database_environment(), pass_fds=[fd])
 
     def _keep_up_ray(self) -> None:
         """A dispatcher cannot outlive the Ray it is connected to, and has nothing left to hand back in order."""

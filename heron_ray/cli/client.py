@@ -14,7 +14,19 @@ import httpx
 
 from api.domain.states import TERMINAL
 from heron_ray.cli.event_stream import ServiceEvent, parse_events
-from heron_ray.errors import ConflictError, HeronError, NotFoundError, ServiceError, SpecError, SpecIssue, UnreachableError
+from heron_ray.errors import (
+    ConflictError,
+    ForbiddenError,
+    HeronError,
+    NotFoundError,
+    PolicyError,
+    ServiceError,
+    SpecError,
+    SpecIssue,
+    TooManyRequestsError,
+    UnauthenticatedError,
+    UnreachableError,
+)
 
 # A silent stream sends a comment every 15 s, so three in a row must have been lost.
 STREAM_TIMEOUT_S = 50.0
@@ -25,20 +37,26 @@ LONGEST_WAIT_S = 2.0
 class ServiceClient:
     """Talks to one service. Threads may share it.
 
-    Every method raises UnreachableError where no heron-ray answers, NotFoundError and ConflictError as the service says, and
-    ServiceError for what else it refuses.
+    Every method raises UnreachableError where no heron-ray answers, UnauthenticatedError, ForbiddenError, NotFoundError,
+    ConflictError, PolicyError and TooManyRequestsError as the service says, and ServiceError for what else it refuses.
 
     Args:
         url: Where it answers, such as http://127.0.0.1:8000.
+        key: An API key; None for a service on this machine.
         patience_s: A stream that broke is taken up again until nothing has answered for this long.
     """
 
-    def __init__(self, url: str, *, patience_s: float = 60.0) -> None:
+    def __init__(self, url: str, *, key: str | None = None, patience_s: float = 60.0) -> None:
         """Nothing is sent yet."""
         self.url = url
         self._patience_s = patience_s
-        # A proxy of the environment cannot reach this machine's own loopback addresses.
-        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=not _is_loopback(url))
+        self._http = httpx.Client(
+            base_url=url,
+            headers={} if key is None else {"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(30.0, connect=5.0),
+            # A proxy of the environment cannot reach this machine's own loopback addresses.
+            trust_env=not _is_loopback(url),
+        )
 
     def health(self) -> dict[str, Any]:
         """Whether the service and its database answer."""
@@ -155,8 +173,13 @@ class ServiceClient:
         code, detail, hint = problem["code"], problem["detail"], problem.get("hint")
         if code == SpecError.code:
             return SpecError([SpecIssue(**issue) for issue in problem["issues"]], hint=hint)
-        if code == NotFoundError.code:
-            return NotFoundError(detail, hint=hint)
+        if code == PolicyError.code:
+            return PolicyError([SpecIssue(**issue) for issue in problem["issues"]], hint=hint)
+        if code == TooManyRequestsError.code:
+            return TooManyRequestsError(detail, retry_after_s=int(response.headers["Retry-After"]), hint=hint)
+        for known in (NotFoundError, UnauthenticatedError, ForbiddenError):
+            if code == known.code:
+                return known(detail, hint=hint)
         if response.status_code == httpx.codes.CONFLICT:
             return ConflictError(detail, hint=hint)
         if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:

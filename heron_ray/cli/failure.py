@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from heron_ray.errors import ConflictError, HeronError, NotFoundError, SpecError, UnreachableError
+from heron_ray.errors import (
+    ConflictError,
+    ForbiddenError,
+    HeronError,
+    NotFoundError,
+    PolicyError,
+    SpecError,
+    UnauthenticatedError,
+    UnreachableError,
+)
 
 FAILED = 1
 BAD_USAGE = 2
@@ -18,6 +27,9 @@ _EXIT_CODES: tuple[tuple[type[HeronError], int], ...] = (
     (NotFoundError, 3),
     (ConflictError, 4),
     (UnreachableError, 5),
+    (UnauthenticatedError, 6),
+    (ForbiddenError, 6),
+    (PolicyError, 6),
 )
 
 
@@ -64,7 +76,7 @@ def report_interrupt(*, as_json: bool) -> int:
 def error_object(error: HeronError) -> dict[str, Any]:
     """An error as plain JSON values; `issues` is there for a spec's faults."""
     described: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
-    if isinstance(error, SpecError):
+    if isinstance(error, SpecError | PolicyError):
         described["issues"] = [
             {"path": issue.path, "message": issue.message, "suggestion": issue.suggestion} for issue in error.issues
         ]

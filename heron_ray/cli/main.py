@@ -1,7 +1,7 @@
 """The entry point of `heron`: finds the verb, runs it, turns errors into messages and exit codes.
 
 0 done · 1 the experiment failed or was cancelled · 2 bad usage or spec · 3 not found · 4 conflict · 5 service unreachable ·
-130 interrupted.
+6 not allowed · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "cancel": "Cancel an experiment.",
         "retry": "Submit an ended experiment again.",
         "delete": "Delete an ended experiment with its events and curves.",
+        "key": "Make, list and revoke the API keys with which others may use the service.",
         "demo": "Compare three methods on real data through a service of its own.",
     }
 )
@@ -76,7 +77,7 @@ def heron() -> None:
     """Simulate split federated learning with lean, forward-only clients (HERON-SFL).
 
     Exit codes: 0 done, 1 the experiment failed or was cancelled, 2 bad usage or spec, 3 not found, 4 conflict,
-    5 service unreachable.
+    5 service unreachable, 6 not allowed.
     """
 
 

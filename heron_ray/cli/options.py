@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from heron_ray.spec import ExperimentSpec
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+KEY_VARIABLE = "HERON_API_KEY"
 
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 id_argument = click.argument("id")
@@ -44,6 +47,31 @@ url_option = click.option(
     show_envvar=True,
     callback=_check_url,
     help="Where the service answers.",
+)
+
+
+def _read_key(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> str | None:
+    """The key itself is never an argument: everyone on this machine can see those. Nor is it part of any message."""
+    origin = KEY_VARIABLE if file is None else str(file)
+    try:
+        key = os.environ.get(KEY_VARIABLE, "") if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{origin} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+    key = key.strip()
+    if file is None and not key:
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise click.BadParameter(f"what {origin} holds is not an API key")
+    return key
+
+
+key_option = click.option(
+    "--key-file",
+    "key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_read_key,
+    metavar="FILE",
+    help=f"File that holds an API key; a service on another machine asks for one. Default: the key in ${KEY_VARIABLE}.",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from api.domain.states import State
-from heron_ray.cli.options import json_option, url_option
+from heron_ray.cli.options import json_option, key_option, url_option
 from heron_ray.cli.output import local_time, print_columns, print_json
 
 PAGE = 200
@@ -24,14 +24,15 @@ PAGE = 200
 @click.option("--tag", metavar="TAG", help="Only those with this tag.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many.")
 @url_option
+@key_option
 @json_option
-def command(states: tuple[str, ...], tag: str | None, limit: int, url: str, as_json: bool) -> None:
+def command(states: tuple[str, ...], tag: str | None, limit: int, url: str, key: str | None, as_json: bool) -> None:
     """List the service's experiments, newest first."""
     from heron_ray.cli.client import ServiceClient
 
     experiments: list[dict[str, Any]] = []
     before: str | None = None
-    with ServiceClient(url) as client:
+    with ServiceClient(url, key=key) as client:
         while len(experiments) < limit:
             page = client.list(limit=min(PAGE, limit - len(experiments)), before=before, states=states, tag=tag)
             experiments += page["experiments"]

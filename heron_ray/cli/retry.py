@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import click
 
-from heron_ray.cli.options import id_argument, json_option, url_option
+from heron_ray.cli.options import id_argument, json_option, key_option, url_option
 from heron_ray.cli.output import print_json
 
 
 @click.command("retry")
 @id_argument
 @url_option
+@key_option
 @json_option
-def command(id: str, url: str, as_json: bool) -> None:
+def command(id: str, url: str, key: str | None, as_json: bool) -> None:
     """Submit an ended experiment again.
 
     Prints the id of the new experiment, which has the same spec and tags.
     """
     from heron_ray.cli.client import ServiceClient
 
-    with ServiceClient(url) as client:
+    with ServiceClient(url, key=key) as client:
         submitted = client.retry(id)
     if as_json:
         print_json(submitted)

@@ -14,7 +14,12 @@ from heron_ray.errors import ListenError
 
 
 @click.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address or name to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address or name to listen on. One that others can reach needs an API key.",
+)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
 @click.option("--database", metavar="URL", help="sqlite:////path/file.db or postgresql://... Default: SQLite in the state dir.")
 @click.option(
@@ -35,6 +40,18 @@ from heron_ray.errors import ListenError
     show_default=True,
     help="json: the logs of all parts are one JSON object per line.",
 )
+@click.option("--require-key", is_flag=True, help="Requests from this machine need an API key too, as all others do.")
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(0),
+    help="Requests per second of each key, or each address without one. 0: no limit. Default: 200.",
+)
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    help="YAML or JSON file with the largest experiment that may be submitted.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print where the service answers as one JSON object on stdout.")
 def command(
     host: str,
@@ -44,11 +61,16 @@ def command(
     ray_address: str | None,
     concurrency: int | None,
     log_format: str,
+    require_key: bool,
+    rate_limit: float | None,
+    policy_file: Path | None,
     as_json: bool,
 ) -> None:
     """Run the service: Ray, the dispatcher and the REST API, until Ctrl-C."""
+    from api.domain.policy import Policy
     from api.logs import LogFormat, start_logging
-    from api.supervisor.settings import ServiceSettings, default_concurrency, default_state_dir
+    from api.settings import RATE_LIMIT
+    from api.supervisor.settings import AccessSettings, ServiceSettings, default_concurrency, default_state_dir
     from api.supervisor.supervisor import Supervisor
 
     start_logging(LogFormat(log_format), level=logging.WARNING, text="heron serve: %(message)s")
@@ -60,6 +82,11 @@ def command(
         ray_address=ray_address,
         concurrency=concurrency or default_concurrency(),
         log_format=LogFormat(log_format),
+        access=AccessSettings(
+            require_key=require_key,
+            rate_limit=RATE_LIMIT if rate_limit is None else rate_limit,
+            policy=Policy.read(policy_file) if policy_file else Policy(),
+        ),
     )
 
     def announce(service: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from heron_ray.cli.options import json_option, load, set_option, spec_argument, url_option
+from heron_ray.cli.options import json_option, key_option, load, set_option, spec_argument, url_option
 from heron_ray.cli.output import print_json
 
 
@@ -29,6 +29,7 @@ def _check_key(_context: click.Context, _parameter: click.Parameter, value: str 
 )
 @click.option("--wait", is_flag=True, help="Follow it to its end; then exit 1 unless it succeeded.")
 @url_option
+@key_option
 @json_option
 def command(
     spec: Path,
@@ -37,6 +38,7 @@ def command(
     idempotency_key: str | None,
     wait: bool,
     url: str,
+    key: str | None,
     as_json: bool,
 ) -> None:
     """Submit an experiment to the service.
@@ -47,7 +49,7 @@ def command(
     from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.following import exit_by_state, follow_to_end, print_experiment
 
-    with ServiceClient(url) as client:
+    with ServiceClient(url, key=key) as client:
         submitted = client.submit(found.canonical(), tags, idempotency_key=idempotency_key)
         id = submitted["id"]
         if not wait:

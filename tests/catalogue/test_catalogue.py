@@ -131,7 +131,7 @@ def test_the_command_line_and_the_api_tell_the_same(capsys, tmp_path):
     assert ended.value.code == 0
     told = json.loads(capsys.readouterr().out)
     store = Store.open(f"sqlite:///{tmp_path}/heron.db")
-    with TestClient(create_app(Settings(), store)) as client:
+    with TestClient(create_app(Settings(), store), base_url="http://127.0.0.1", client=("127.0.0.1", 1)) as client:
         answer = client.get("/v1/catalogue")
     store.close()
     assert answer.status_code == 200

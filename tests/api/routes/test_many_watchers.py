@@ -53,7 +53,7 @@ def round_finished(round):
 async def follow(port, id, ready, numbers):
     """Append the number of every event that comes to `numbers`, until the stream ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET /v1/experiments/{id}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode())
+    writer.write(f"GET /v1/experiments/{id}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode())
     while line := await reader.readline():
         if line.startswith(b"id: "):
             numbers.append(int(line[4:]))
