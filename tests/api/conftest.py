@@ -98,20 +98,25 @@ def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[[Store], tup
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Serves an API on a free loopback port in a thread and returns its base URL."""
+    """Serves an API on a free port in a thread, on the loopback address unless told otherwise, and returns its base URL."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(store: Store, settings: Settings | None = None, prepare: Callable[..., None] = lambda app: None) -> str:
+    def start(
+        store: Store,
+        settings: Settings | None = None,
+        prepare: Callable[..., None] = lambda app: None,
+        host: str = "127.0.0.1",
+    ) -> str:
         app = create_app(settings or Settings(event_poll_s=0.02), store)
         prepare(app)
-        config = uvicorn.Config(app, port=0, ws="none", log_level="critical", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, host=host, port=0, ws="none", log_level="critical", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
         running.append((server, thread))
         for _ in itertools.takewhile(lambda _: not server.started and thread.is_alive(), itertools.count()):
             thread.join(0.01)
-        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        return f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
 
     yield start
     for server, thread in running:

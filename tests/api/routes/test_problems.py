@@ -103,8 +103,8 @@ def test_a_wrong_request_body_names_the_field(api, body, path):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"{'spec': 1}", b"\xff\xfe", b'{"spec": ' + b"9" * 5000 + b"}", b'{"spec":' + b"[" * 100_000],
-    ids=["empty", "cut off", "single quotes", "not UTF-8", "endless number", "endless nesting"],
+    [b"", b"{", b"{'spec': 1}", b"\xff\xfe", b'{"spec": ' + b"9" * 5000 + b"}"],
+    ids=["empty", "cut off", "single quotes", "not UTF-8", "endless number"],
 )
 def test_a_body_that_is_not_json_is_a_bad_request(api, body):
     answer = api.post("/v1/experiments", content=body, headers=JSON)
