@@ -6,10 +6,12 @@ import psutil
 import pytest
 
 from api.dispatcher.outcome import Outcome
+from api.domain.policy import Policy
 from api.domain.states import State
 from api.supervisor.child import Child
 from api.supervisor.listener import listen, url_of
 from api.supervisor.processes import find_marked, kill_marked, marked_environment
+from api.supervisor.settings import AccessSettings
 from api.supervisor.state_directory import StateDirectory
 from heron_ray.errors import ConflictError, DivergedError, ExhaustedMemoryError, ListenError, LostActorError, ServiceError
 
@@ -82,8 +84,22 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
 def test_a_host_that_others_can_reach_is_refused(host):
-    with pytest.raises(ListenError, match="refusing"):
+    with pytest.raises(ListenError, match="refusing") as refused:
         listen(host, 0)
+    assert "heron key create" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize(("host", "address"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+def test_with_keys_every_address_may_be_listened_on_and_the_url_is_this_machines(host, address):
+    with listen(host, 0, has_keys=True) as listener:
+        assert url_of(listener) == f"http://{address}:{listener.getsockname()[1]}"
+
+
+def test_what_the_api_is_told_of_its_callers_fits_its_command_line():
+    policy = Policy(max_rounds=7, devices=("cpu",))
+    arguments = AccessSettings(require_key=True, rate_limit=5.0, policy=policy).arguments()
+    assert arguments[:2] == ["--require-key", "--rate-limit=5.0"]
+    assert Policy.model_validate_json(arguments[2].removeprefix("--policy=")) == policy
 
 
 def test_a_port_in_use_is_named_with_the_way_out():
