@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
@@ -38,6 +40,7 @@ DOCUMENTATION_POLICY = (
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The REST API over `store`, which stays the caller's to close."""
+    keys = KeyRing(store, memory_s=settings.key_memory_s)
     app = FastAPI(
         title="heron-ray",
         version=version("heron-ray"),
@@ -45,17 +48,13 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=refusals(401, 403, 429),
+        lifespan=lambda _app: _closing(keys),
     )
     app.state.store = store
     app.state.settings = settings
     feeds = app.state.feeds = Feeds(store, settings)
     metrics = app.state.metrics = Metrics(store, feeds)
-    # The last one is the first that a request meets.
-    app.add_middleware(JsonLimit, max_depth=settings.max_json_depth, max_values=settings.max_json_values)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Gate, settings=settings, keys=KeyRing(store, memory_s=settings.key_memory_s))
-    app.add_middleware(MeasureRequests, metrics=metrics)
-    app.add_middleware(Frame)
+    _install_middleware(app, settings, keys, metrics)
     install_problem_handlers(app)
     # One line per router of the API.
     app.include_router(router)
@@ -67,6 +66,21 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/docs", _documentation, response_class=HTMLResponse, include_in_schema=False)
     return app
+
+
+def _install_middleware(app: FastAPI, settings: Settings, keys: KeyRing, metrics: Metrics) -> None:
+    # The last one is the first that a request meets.
+    app.add_middleware(JsonLimit, max_depth=settings.max_json_depth, max_values=settings.max_json_values)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Gate, settings=settings, keys=keys)
+    app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(Frame)
+
+
+@asynccontextmanager
+async def _closing(keys: KeyRing) -> AsyncIterator[None]:
+    yield
+    await keys.close()
 
 
 def _health(store: StoreParameter) -> Health:

@@ -50,6 +50,10 @@ class KeyRing:
         self._note_use(known.record.id)
         return known.record
 
+    async def close(self) -> None:
+        """Wait until every use is written down."""
+        await asyncio.gather(*self._notes)
+
     def _note_use(self, id: str) -> None:
         """Have the use written down, now and then, by a task for which no request waits."""
         now_s = time.monotonic()

@@ -63,8 +63,10 @@ class DataDirectory:
     def _confine(self, path: Path) -> Path:
         resolved = path.resolve()
         if not resolved.is_relative_to(self.root):
+            # A path that was absolute has lost the folder on its way here.
+            shown = path.relative_to(self.root) if path.is_relative_to(self.root) else path
             raise DataError(
-                f"{path.relative_to(self.root).as_posix()!r} leads out of {VARIABLE}",
+                f"{shown.as_posix()!r} leads out of {VARIABLE}",
                 hint="a link must end below the folder it starts from; move or copy the data there",
             )
         return resolved

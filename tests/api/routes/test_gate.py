@@ -44,7 +44,10 @@ class Remote:
 
         async def ask():
             async with httpx.AsyncClient(transport=self._transport, base_url="http://heron.example") as client:
-                return await client.request(method, path, headers=headers, **options)
+                answer = await client.request(method, path, headers=headers, **options)
+            # What the application goes on with, for which no request waits.
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+            return answer
 
         return asyncio.run(ask())
 
