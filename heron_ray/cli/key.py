@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,7 @@ def _database_options(command: Callable[..., None]) -> Callable[..., None]:
     database = click.option(
         "--database",
         metavar="URL",
-        envvar="HERON_DATABASE",
-        help="As for heron serve. Default: $HERON_DATABASE, else SQLite in the state dir.",
+        help="As for heron serve. Default: SQLite in the state dir; where none is given, $HERON_DATABASE if it is set.",
     )
     state_dir = click.option(
         "--state-dir",
@@ -110,6 +110,9 @@ def _keys(database: str | None, state_dir: Path | None) -> Iterator[KeyStore]:
     from api.supervisor.settings import ServiceSettings, default_state_dir
     from heron_ray.errors import ServiceError
 
+    if database is None and state_dir is None:
+        # Set where parts of the service run apart: its URL holds a password, which is no argument.
+        database = os.environ.get("HERON_DATABASE")
     settings = ServiceSettings(state_dir=state_dir or default_state_dir(), database=database)
     if database is None:
         try:

@@ -46,6 +46,7 @@ def test_keys_are_made_in_the_database_that_is_named(heron, tmp_path, monkeypatc
     id = heron("key", "create", "--name", "a", "--database", url, "--json").object["id"]
     monkeypatch.setenv("HERON_DATABASE", url)
     assert [key["id"] for key in heron("key", "list", "--json").object["keys"]] == [id]
+    assert heron("key", "list", "--state-dir", tmp_path / "state", "--json").object == {"keys": []}
 
 
 def test_revoking_an_unknown_key_is_not_found(heron, where) -> None:

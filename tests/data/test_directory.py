@@ -33,7 +33,7 @@ def test_a_pattern_that_leads_out_is_refused(directory: DataDirectory, pattern: 
 def test_a_linked_folder_that_leads_out_is_refused(directory: DataDirectory, target: str) -> None:
     (directory.root / "link").symlink_to(target)
     for path in ("link", "link/..", "link/1.png"):
-        with pytest.raises(DataError, match="leads out of HERON_DATA_DIR|there is no folder"):
+        with pytest.raises(DataError, match=r"leads out of HERON_DATA_DIR|there is no folder"):
             directory.folder(path)
 
 

@@ -67,6 +67,21 @@ def test_a_killed_client_actor_interrupts_the_attempt_and_not_the_experiment(ser
     assert driver.pid != page["attempts"][-1]["driver_pid"]
 
 
+def test_no_process_of_a_service_on_loopback_can_be_reached_from_elsewhere(service, small_spec):
+    id = service.submit(small_spec(executor="ray"))
+    service.wait_for_round(id, 5)
+    listening = [
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in service.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) > 10
+    assert set(listening) <= {"127.0.0.1", "::1"}
+    service.cancel(id)
+    service.wait_for_end(id)
+
+
 def test_a_running_experiment_can_be_cancelled(service, small_spec):
     id = service.submit(small_spec())
     service.wait_for_round(id, 5)
