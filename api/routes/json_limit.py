@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,6 +12,11 @@ from api.routes.problems import RefusedBodyError
 
 # Texts are skipped as a whole: what is in them is no structure. One that does not end is skipped to the end.
 TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+
+# In JSON, a value comes with a comma, two brackets, a name and a text at most; what has more is none, and not worth the time.
+TOKENS_PER_VALUE = 5
+# Looking at more takes long enough to keep other requests waiting.
+QUICK_BYTES = 64 * 1024
 
 
 class JsonLimit:
@@ -44,7 +50,10 @@ class JsonLimit:
                 if not message.get("more_body", False):
                     break
             body = b"".join(parts)
-            self._require_small(body)
+            if len(body) <= QUICK_BYTES:
+                self._require_small(body)
+            else:
+                await anyio.to_thread.run_sync(self._require_small, body)
             return {"type": "http.request", "body": body, "more_body": False}
 
         return looking
@@ -52,7 +61,7 @@ class JsonLimit:
     def _require_small(self, body: bytes) -> None:
         depth = 0
         values = 1
-        for found in TOKEN.finditer(body):
+        for count, found in enumerate(TOKEN.finditer(body)):
             token = found[0]
             if token in b"[{":
                 depth += 1
@@ -64,5 +73,5 @@ class JsonLimit:
             if depth > self._max_depth:
                 detail = f"lists and objects lie inside one another more than {self._max_depth} deep"
                 raise RefusedBodyError(400, "nested_too_deeply", detail)
-            if values > self._max_values:
+            if values > self._max_values or count > TOKENS_PER_VALUE * self._max_values:
                 raise RefusedBodyError(413, "body_too_large", f"the body holds more than the {self._max_values} values allowed")
