@@ -13,6 +13,8 @@
         ├── UnreachableError unreachable            nothing answers at that address
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
         ├── DatabaseError    database_error         the database cannot be opened as it is
+        ├── BackupError      invalid_backup         a backup is damaged, absent, too new, or cannot be written
+        ├── NotEndedError    not_ended              the experiment did not end within the time given
         └── ListenError      cannot_listen          the service may not or cannot use the address it was given
 
 Codes are stable: they are what the API's problem documents and the `reason` of an experiment carry. A message names
@@ -151,6 +153,18 @@ class DatabaseError(ServiceError):
     """The database cannot be opened as it is."""
 
     code = "database_error"
+
+
+class BackupError(ServiceError):
+    """A backup is damaged, absent or of a newer heron-ray, or cannot be written."""
+
+    code = "invalid_backup"
+
+
+class NotEndedError(ServiceError):
+    """The experiment did not end within the time given; it goes on."""
+
+    code = "not_ended"
 
 
 class ListenError(ServiceError):

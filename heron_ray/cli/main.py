@@ -35,6 +35,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "cancel": "Cancel an experiment.",
         "retry": "Submit an ended experiment again.",
         "delete": "Delete an ended experiment with its events and curves.",
+        "db": "Upgrade, check, back up and restore the service's database.",
         "demo": "Compare three methods on real data through a service of its own.",
     }
 )

@@ -46,6 +46,22 @@ url_option = click.option(
     help="Where the service answers.",
 )
 
+database_option = click.option(
+    "--database", metavar="URL", help="sqlite:////path/file.db or postgresql://... Default: SQLite in the state dir."
+)
+state_dir_option = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the service keeps everything. Default: heron-ray in $XDG_STATE_HOME or ~/.local/state.",
+)
+
+
+def database_url(database: str | None, state_dir: Path | None) -> str:
+    """The URL of the database that `heron serve` would use with the same two options."""
+    from api.supervisor.settings import ServiceSettings, default_state_dir
+
+    return ServiceSettings(state_dir=state_dir or default_state_dir(), database=database).database_url
+
 
 def load(path: Path, overrides: tuple[str, ...]) -> ExperimentSpec:
     """The spec in a file with the overrides applied; says on stderr which fields an override dropped. Raises SpecError."""
