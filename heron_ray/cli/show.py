@@ -14,12 +14,12 @@ from heron_ray.cli.output import print_json
 @json_option
 def command(id: str, url: str, as_json: bool) -> None:
     """Show one experiment: state, progress, result."""
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.following import print_experiment
+    from heron_ray.client import Client
 
-    with ServiceClient(url) as client:
+    with Client(url) as client:
         experiment = client.get(id)
     if as_json:
-        print_json(experiment)
+        print_json(experiment.raw)
     else:
         print_experiment(experiment)

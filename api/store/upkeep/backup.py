@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from api.store.migrate import current_revision, name_of
+from api.store.migrate import name_of
 from api.store.upkeep.archive import ArchiveReader, Manifest, TableEntry, write_manifest, write_table
 from api.store.upkeep.files import replacing
 from api.store.upkeep.opening import snapshot
@@ -55,8 +55,7 @@ def back_up(url: str, path: Path) -> Backup:
 
 
 def _write(url: str, path: Path) -> Manifest:
-    with snapshot(url) as connection, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        revision = current_revision(connection)
+    with snapshot(url) as (connection, revision), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
         if revision is None:
             raise DatabaseError(f"the database {name_of(connection.engine)} is empty: there is nothing to back up")
         manifest = Manifest(

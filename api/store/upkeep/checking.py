@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from api.store.migrate import current_revision, name_of, newest_revision
+from api.store.migrate import name_of, newest_revision
 from api.store.sweep_table import SweepRow
 from api.store.upkeep.fault import Fault
 from api.store.upkeep.invariants import INVARIANTS
@@ -26,8 +27,7 @@ def check(url: str) -> list[Fault]:
     Raises:
         DatabaseError: The database cannot be opened, is not one of heron-ray's, or does not have the newest schema.
     """
-    with snapshot(url) as connection:
-        revision = current_revision(connection)
+    with snapshot(url) as (connection, revision):
         if revision != newest_revision():
             found = "is empty" if revision is None else f"has schema {revision}"
             raise DatabaseError(
@@ -44,9 +44,11 @@ def check(url: str) -> list[Fault]:
 def _integrity(connection: Connection) -> Iterator[Fault]:
     """What SQLite itself says of the file; PostgreSQL has no such question."""
     if connection.dialect.name == "sqlite":
-        for (line,) in connection.execute(text(f"PRAGMA integrity_check({MOST_FAULTS})")):
-            if line != "ok":
-                yield Fault(rule="integrity", message=str(line))
+        try:
+            lines = [str(line) for (line,) in connection.execute(text(f"PRAGMA integrity_check({MOST_FAULTS})"))]
+        except DBAPIError as error:
+            lines = [str(error.orig)]
+        yield from (Fault(rule="integrity", message=line) for line in lines if line != "ok")
 
 
 def _schema(connection: Connection) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from api.store.engine import open_engine, translated_errors
-from api.store.migrate import name_of, opening
+from api.store.migrate import current_revision, name_of, opening
 from heron_ray.errors import DatabaseError
 
 
@@ -18,28 +18,32 @@ def engine_at(url: str) -> Iterator[Engine]:
     """An engine, disposed of in the end. Raises DatabaseError."""
     engine = open_engine(url)
     try:
-        with translated_errors(), opening(engine):
+        with translated_errors():
             yield engine
     finally:
         engine.dispose()
 
 
 @contextmanager
-def snapshot(url: str) -> Iterator[Connection]:
-    """One transaction that only reads, and sees the database as it was when it began.
+def snapshot(url: str) -> Iterator[tuple[Connection, str | None]]:
+    """One transaction that only reads, and sees the database as it was when it began; and its schema revision, if it has one.
 
     Raises:
-        DatabaseError: There is no such database, or it cannot be opened.
+        DatabaseError: There is no such database, it cannot be opened, is not one of heron-ray's, or is newer.
     """
     with engine_at(url) as engine:
         file = sqlite_file(engine)
         if file is not None and not file.is_file():
             raise DatabaseError(f"there is no database at {name_of(engine)}", hint="check --database or --state-dir")
-        with engine.connect() as connection:
+        with opening(engine):
+            connection = engine.connect()
+        with connection:
             if file is None:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
-                yield connection
+                with opening(engine):
+                    revision = current_revision(connection)
+                yield connection, revision
 
 
 def sqlite_file(engine: Engine) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert, inspect
 
 from api.store.engine import use_write_ahead_log, writer
-from api.store.migrate import known_revisions, lock_schema, name_of, newest_revision, upgrade_to
+from api.store.migrate import known_revisions, lock_schema, name_of, newest_revision, opening, upgrade_to
 from api.store.tables import UtcDateTime
 from api.store.upkeep.archive import ArchiveReader, Manifest, TableEntry
 from api.store.upkeep.backup import CHUNK
@@ -48,7 +48,7 @@ def restore(path: Path, url: str) -> Restored:
             )
         backup.verify()
         with engine_at(url) as engine:
-            with engine.connect() as connection:
+            with opening(engine), engine.connect() as connection:
                 _require_empty(connection)
             use_write_ahead_log(engine)
             with writer(engine).begin() as connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from api.store.migrate import current_revision, migrate, newest_revision
+from api.store.migrate import current_revision, migrate, newest_revision, opening
 from api.store.upkeep.files import replacing
 from api.store.upkeep.opening import engine_at, sqlite_file
 
@@ -36,7 +36,7 @@ def upgrade(url: str) -> Upgrade:
         DatabaseError: It cannot be opened, is not one of heron-ray's, or was written by a newer version.
     """
     with engine_at(url) as engine:
-        with engine.connect() as connection:
+        with opening(engine), engine.connect() as connection:
             before = current_revision(connection)
         after = newest_revision()
         file = sqlite_file(engine)
