@@ -16,16 +16,25 @@ def test_the_example_in_the_docs_submits_waits_and_plots(service, store, dispatc
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     monkeypatch.chdir(tmp_path)
 
+    failed = threading.Event()
+
     def play() -> None:
-        while not store.list(limit=1):
+        while not store.list(limit=1) and not failed.is_set():
             pass
+        if failed.is_set():
+            return
         attempt = dispatcher.claim()
         dispatcher.finish_round(attempt, 1, 100)
         dispatcher.succeed(attempt)
 
     thread = threading.Thread(target=play)
     thread.start()
-    exec(compile(example, "docs/client.md", "exec"), {})
-    thread.join()
+    try:
+        exec(compile(example, "docs/client.md", "exec"), {})
+    except BaseException:
+        failed.set()
+        raise
+    finally:
+        thread.join()
     assert capsys.readouterr().out.startswith("SUCCEEDED {")
     assert "digits-heron, server" in (tmp_path / "accuracy.html").read_text(encoding="utf-8")
