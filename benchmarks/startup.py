@@ -25,8 +25,8 @@ from types import MappingProxyType
 from typing import Final
 
 from benchmarks.pairs import Pair, Report, figure, options, ratio
-from heron_ray.cli.client import ServiceClient
 from heron_ray.cli.service_process import ServiceProcess
+from heron_ray.client import Client
 from heron_ray.spec import ExperimentSpec, load_spec
 
 SPEC: Final = Path(__file__).parent.parent / "experiments" / "digits-heron.yaml"
@@ -89,17 +89,17 @@ def heron_run(report: Report, pairs: int) -> None:
     )
 
 
-def seconds_to_first_point(client: ServiceClient, spec: ExperimentSpec) -> float:
+def seconds_to_first_point(client: Client, spec: ExperimentSpec) -> float:
     """Submit an experiment, take the time until its first point has come, and cancel it; returns when it has ended."""
     start = time.perf_counter()
-    id = client.submit(spec.canonical())["id"]
+    id = client.submit(spec).id
     seconds = 0.0
     for event in client.follow(id):
         if event.kind == "round_finished" and not seconds:
             seconds = time.perf_counter() - start
             client.cancel(id)
     if not seconds:
-        raise RuntimeError(f"experiment {id} ended without a point: {client.get(id)['message']}")
+        raise RuntimeError(f"experiment {id} ended without a point: {client.get(id).message}")
     return seconds
 
 
@@ -110,7 +110,7 @@ def first_point(report: Report, pairs: int) -> None:
         with (
             tempfile.TemporaryDirectory(prefix="heron-startup-") as folder,
             ServiceProcess(Path(folder) / "state") as service,
-            ServiceClient(service.url) as client,
+            Client(service.url) as client,
         ):
             report.add(figure(f"first point on a fresh service, {name}", [seconds_to_first_point(client, spec)], unit="s"))
             found = [seconds_to_first_point(client, spec) for _ in range(pairs)]

@@ -17,6 +17,8 @@
         ├── ForbiddenError   forbidden              the API key, or the way the request came, does not allow it
         ├── TooManyRequestsError too_many_requests  the caller asked more often than it may
         ├── PolicyError      refused_by_policy      the experiment is larger than the operator allows; lists every issue
+        ├── BackupError      invalid_backup         a backup is damaged, absent, too new, or cannot be written
+        ├── NotEndedError    not_ended              the experiment did not end within the time given
         └── ListenError      cannot_listen          the service may not or cannot use the address it was given
 
 Codes are stable: they are what the API's problem documents and the `reason` of an experiment carry. A message names
@@ -189,6 +191,18 @@ class PolicyError(ServiceError):
         """Join the issues, one per line, into the message."""
         super().__init__("\n".join(str(issue) for issue in issues), hint=hint)
         self.issues = issues
+
+
+class BackupError(ServiceError):
+    """A backup is damaged, absent or of a newer heron-ray, or cannot be written."""
+
+    code = "invalid_backup"
+
+
+class NotEndedError(ServiceError):
+    """The experiment did not end within the time given; it goes on."""
+
+    code = "not_ended"
 
 
 class ListenError(ServiceError):

@@ -18,11 +18,11 @@ def command(id: str, url: str, key: str | None, as_json: bool) -> None:
 
     One that is queued ends at once, one that runs at the end of its round.
     """
-    from heron_ray.cli.client import ServiceClient
+    from heron_ray.client import Client
 
-    with ServiceClient(url, key=key) as client:
+    with Client(url, key=key) as client:
         experiment = client.cancel(id)
     if as_json:
-        print_json(experiment)
+        print_json(experiment.raw)
     else:
-        click.echo(experiment["state"])
+        click.echo(experiment.state)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from heron_ray.cli.output import share, size
+from heron_ray.client import Curve, Experiment
 from heron_ray.figures import accuracy_curves, write_html
 
 _ROWS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
@@ -24,17 +25,19 @@ _ROWS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
 )
 
 
-def comparison_table(experiments: Sequence[Mapping[str, Any]]) -> Table:
-    """One column per experiment, as the service describes it; each has a result."""
+def comparison_table(experiments: Sequence[Experiment]) -> Table:
+    """One column per experiment that has a result."""
     table = Table()
     table.add_column("")
-    for experiment in experiments:
-        table.add_column(escape(experiment["name"]), justify="right")
+    results = [(experiment.name, experiment.result) for experiment in experiments if experiment.result is not None]
+    for name, _ in results:
+        table.add_column(escape(name), justify="right")
     for heading, cell in _ROWS:
-        table.add_row(heading, *(cell(experiment["result"]) for experiment in experiments))
+        table.add_row(heading, *(cell(result) for _, result in results))
     return table
 
 
-def write_accuracy_page(series_by_name: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+def write_accuracy_page(series_by_name: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
     """Write the accuracy of every experiment against its rounds as a standalone page."""
-    write_html(accuracy_curves(series_by_name, title="Accuracy on the test split"), path)
+    runs = {name: {key: curve.plain() for key, curve in series.items()} for name, series in series_by_name.items()}
+    write_html(accuracy_curves(runs, title="Accuracy on the test split"), path)

@@ -18,9 +18,9 @@ def command(id: str, url: str, key: str | None, as_json: bool) -> None:
 
     It cannot be undone. One that has not ended is refused; `heron cancel` ends it.
     """
-    from heron_ray.cli.client import ServiceClient
+    from heron_ray.client import Client
 
-    with ServiceClient(url, key=key) as client:
+    with Client(url, key=key) as client:
         client.delete(id)
     if as_json:
         print_json({"id": id, "deleted": True})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +17,8 @@ from heron_ray.cli.output import print_json
 from heron_ray.errors import ConflictError, HeronError
 
 if TYPE_CHECKING:
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.progress import Track
+    from heron_ray.client import Client, Experiment
     from heron_ray.spec import ExperimentSpec
 
 SPECS = ("digits-heron.yaml", "digits-cse_fsl.yaml", "digits-frozen_client.yaml")
@@ -53,13 +53,13 @@ def command(experiments: Path, state_dir: Path, keep: bool, overrides: tuple[str
     table and the paths of a figure and of the database, and stops the service. Exits 1 if an experiment failed.
     """
     specs = _load(experiments, overrides)
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.following import exit_by_state
     from heron_ray.cli.service_process import ServiceProcess
+    from heron_ray.client import Client
 
     with _signals_as_interrupt():
         click.echo(f"starting a service in {state_dir}", err=True)
-        with ServiceProcess(state_dir) as service, ServiceClient(service.url) as client:
+        with ServiceProcess(state_dir) as service, Client(service.url) as client:
             ended = _run(client, specs)
             figure = state_dir / "accuracy.html"
             _report(client, ended, figure, service.database, as_json=as_json)
@@ -68,7 +68,7 @@ def command(experiments: Path, state_dir: Path, keep: bool, overrides: tuple[str
                 with suppress(KeyboardInterrupt):
                     service.wait()
     for experiment in ended:
-        exit_by_state(experiment["state"])
+        exit_by_state(experiment.state)
 
 
 def _load(folder: Path, overrides: tuple[str, ...]) -> list[ExperimentSpec]:
@@ -82,13 +82,13 @@ def _load(folder: Path, overrides: tuple[str, ...]) -> list[ExperimentSpec]:
     return specs
 
 
-def _run(client: ServiceClient, specs: Sequence[ExperimentSpec]) -> list[dict[str, Any]]:
+def _run(client: Client, specs: Sequence[ExperimentSpec]) -> list[Experiment]:
     """Submit all, show their progress until all have ended, and describe them. Interrupted, it asks them to end."""
     from heron_ray.cli.progress import progress
 
     _cancel_unfinished(client)
     try:
-        ids = [client.submit(spec.canonical(), [TAG])["id"] for spec in specs]
+        ids = [client.submit(spec, [TAG]).id for spec in specs]
         with progress() as board:
             followers = [Follower(client.url, id, board.track(spec.name)) for id, spec in zip(ids, specs, strict=True)]
             for follower in followers:
@@ -120,42 +120,43 @@ class Follower(threading.Thread):
 
     def run(self) -> None:
         """Follow to the end; keeps the error if that fails."""
-        from heron_ray.cli.client import ServiceClient
+        from heron_ray.client import Client
 
         try:
-            with ServiceClient(self._url) as client:
+            with Client(self._url) as client:
                 for event in client.follow(self._id):
                     self._track.show(event.kind, event.data)
         except HeronError as error:
             self.error = error
 
 
-def _cancel_unfinished(client: ServiceClient) -> None:
+def _cancel_unfinished(client: Client) -> None:
     """Cancel this demo's experiments, or those that one which was killed left in the database."""
     try:
-        for experiment in client.list(limit=200, states=UNFINISHED, tag=TAG)["experiments"]:
+        for experiment in client.list(states=UNFINISHED, tag=TAG):
             with suppress(ConflictError):
-                client.cancel(experiment["id"])
+                client.cancel(experiment.id)
     except HeronError as error:
         click.echo(f"note: unfinished experiments could not be cancelled: {error.message}", err=True)
 
 
-def _report(client: ServiceClient, ended: Sequence[dict[str, Any]], figure: Path, database: str, *, as_json: bool) -> None:
+def _report(client: Client, ended: Sequence[Experiment], figure: Path, database: str, *, as_json: bool) -> None:
     from rich.console import Console
 
     from heron_ray.cli.comparison import comparison_table, write_accuracy_page
 
     for experiment in ended:
-        if experiment["state"] != "SUCCEEDED":
-            why = f" ({experiment['reason']}): {experiment['message']}" if experiment["reason"] else ""
-            click.echo(f"error: {experiment['name']} ended {experiment['state']}{why}", err=True)
-    write_accuracy_page({experiment["name"]: client.series(experiment["id"]) for experiment in ended}, figure)
+        if experiment.state != "SUCCEEDED":
+            why = f" ({experiment.reason}): {experiment.message}" if experiment.reason else ""
+            click.echo(f"error: {experiment.name} ended {experiment.state}{why}", err=True)
+    write_accuracy_page({experiment.name: client.series(experiment.id) for experiment in ended}, figure)
     if as_json:
-        print_json({"experiments": list(ended), "figure": str(figure.absolute()), "database": database})
+        print_json(
+            {"experiments": [experiment.raw for experiment in ended], "figure": str(figure.absolute()), "database": database}
+        )
         return
-    with_result = [experiment for experiment in ended if experiment["result"] is not None]
-    if with_result:
-        Console().print(comparison_table(with_result))
+    if any(experiment.result is not None for experiment in ended):
+        Console().print(comparison_table(ended))
     click.echo(f"figure:   {figure.absolute()}")
     click.echo(f"database: {database.removeprefix('sqlite:///')}")
 

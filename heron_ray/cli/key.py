@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,26 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api.domain.access import Scope
-from heron_ray.cli.options import json_option
+from heron_ray.cli.options import database_option, json_option, service_settings, state_dir_option
 from heron_ray.cli.output import local_time, print_columns, print_json
 
 if TYPE_CHECKING:
     from api.domain.keys import KeyRecord
     from api.store.keys import KeyStore
-
-
-def _database_options(command: Callable[..., None]) -> Callable[..., None]:
-    database = click.option(
-        "--database",
-        metavar="URL",
-        help="As for heron serve. Default: SQLite in the state dir; where none is given, $HERON_DATABASE if it is set.",
-    )
-    state_dir = click.option(
-        "--state-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="As for heron serve. Default: heron-ray in $XDG_STATE_HOME or ~/.local/state.",
-    )
-    return database(state_dir(command))
 
 
 @click.group("key")
@@ -47,7 +32,8 @@ def command() -> None:
     show_default=True,
     help="read: look. submit: also submit, cancel, retry and change. admin: also delete.",
 )
-@_database_options
+@database_option
+@state_dir_option
 @json_option
 def create(name: str, scope: str, database: str | None, state_dir: Path | None, as_json: bool) -> None:
     """Make an API key.
@@ -66,7 +52,8 @@ def create(name: str, scope: str, database: str | None, state_dir: Path | None, 
 
 
 @command.command("list")
-@_database_options
+@database_option
+@state_dir_option
 @json_option
 def list_keys(database: str | None, state_dir: Path | None, as_json: bool) -> None:
     """List the API keys, oldest first, without the keys themselves."""
@@ -89,7 +76,8 @@ def list_keys(database: str | None, state_dir: Path | None, as_json: bool) -> No
 
 @command.command("revoke")
 @click.argument("id")
-@_database_options
+@database_option
+@state_dir_option
 @json_option
 def revoke(id: str, database: str | None, state_dir: Path | None, as_json: bool) -> None:
     """Revoke an API key.
@@ -107,20 +95,15 @@ def revoke(id: str, database: str | None, state_dir: Path | None, as_json: bool)
 @contextmanager
 def _keys(database: str | None, state_dir: Path | None) -> Iterator[KeyStore]:
     from api.store import Store
-    from api.supervisor.settings import ServiceSettings, default_state_dir
     from heron_ray.errors import ServiceError
 
-    if database is None and state_dir is None:
-        # Set where parts of the service run apart: its URL holds a password, which is no argument.
-        database = os.environ.get("HERON_DATABASE")
-    settings = ServiceSettings(state_dir=state_dir or default_state_dir(), database=database)
-    if database is None:
+    settings = service_settings(database, state_dir)
+    if settings.database is None:
         try:
             settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise ServiceError(
-                f"the state directory {settings.state_dir} cannot be used: {error}", hint="choose another with --state-dir"
-            ) from None
+            message = f"the state directory {settings.state_dir} cannot be used: {error}"
+            raise ServiceError(message, hint="choose another with --state-dir") from None
     store = Store.open(settings.database_url)
     try:
         yield store.keys

@@ -36,6 +36,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "retry": "Submit an ended experiment again.",
         "delete": "Delete an ended experiment with its events and curves.",
         "key": "Make, list and revoke the API keys with which others may use the service.",
+        "db": "Upgrade, check, back up and restore the service's database.",
         "demo": "Compare three methods on real data through a service of its own.",
     }
 )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 if TYPE_CHECKING:
+    from api.supervisor.settings import ServiceSettings
     from heron_ray.spec import ExperimentSpec
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -48,6 +49,27 @@ url_option = click.option(
     callback=_check_url,
     help="Where the service answers.",
 )
+
+database_option = click.option(
+    "--database", metavar="URL", help="sqlite:////path/file.db or postgresql://... Default: SQLite in the state dir."
+)
+state_dir_option = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the service keeps everything. Default: heron-ray in $XDG_STATE_HOME or ~/.local/state.",
+)
+
+
+def service_settings(database: str | None, state_dir: Path | None) -> ServiceSettings:
+    """What `heron serve` would use with the same two options; with neither, the database of $HERON_DATABASE.
+
+    The variable is set where parts of the service run apart: its URL may hold a password, which is no argument.
+    """
+    from api.supervisor.settings import ServiceSettings, default_state_dir
+
+    if database is None and state_dir is None:
+        database = os.environ.get("HERON_DATABASE")
+    return ServiceSettings(state_dir=state_dir or default_state_dir(), database=database)
 
 
 def _read_key(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> str | None:

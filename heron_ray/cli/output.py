@@ -52,9 +52,9 @@ def size(value: float) -> str:
     return f"{value:.1f} TiB"
 
 
-def local_time(timestamp: str) -> str:
-    """An ISO 8601 time on this machine's clock, to the second."""
-    return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def local_time(moment: datetime) -> str:
+    """A time on this machine's clock, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def result_fields(result: Mapping[str, Any]) -> dict[str, object]:

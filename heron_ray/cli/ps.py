@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from api.domain.states import State
 from heron_ray.cli.options import json_option, key_option, url_option
 from heron_ray.cli.output import local_time, print_columns, print_json
+
+if TYPE_CHECKING:
+    from heron_ray.client import ExperimentSummary
 
 PAGE = 200
 
@@ -28,33 +31,32 @@ PAGE = 200
 @json_option
 def command(states: tuple[str, ...], tag: str | None, limit: int, url: str, key: str | None, as_json: bool) -> None:
     """List the service's experiments, newest first."""
-    from heron_ray.cli.client import ServiceClient
+    from heron_ray.client import Client
 
-    experiments: list[dict[str, Any]] = []
+    experiments: list[ExperimentSummary] = []
     before: str | None = None
-    with ServiceClient(url, key=key) as client:
+    with Client(url, key=key) as client:
         while len(experiments) < limit:
-            page = client.list(limit=min(PAGE, limit - len(experiments)), before=before, states=states, tag=tag)
-            experiments += page["experiments"]
-            before = page["next"]
+            page = client.page(limit=min(PAGE, limit - len(experiments)), before=before, states=states, tag=tag)
+            experiments += page.experiments
+            before = page.next
             if before is None:
                 break
     if as_json:
-        print_json({"experiments": experiments, "next": before})
+        print_json({"experiments": [experiment.raw for experiment in experiments], "next": before})
         return
     print_columns(["ID", "NAME", "STATE", "ROUND", "SUBMITTED", "TAGS"], [_row(experiment) for experiment in experiments])
     if before is not None:
         click.echo(f"only the newest {limit} are shown; --limit shows more", err=True)
 
 
-def _row(experiment: dict[str, Any]) -> list[str]:
-    done = experiment["progress"]
-    state = experiment["state"] + (f" ({experiment['reason']})" if experiment["reason"] else "")
+def _row(experiment: ExperimentSummary) -> list[str]:
+    done = experiment.progress
     return [
-        experiment["id"],
-        experiment["name"],
-        state,
-        f"{done['round']}/{done['rounds']}",
-        local_time(experiment["created_at"]),
-        ",".join(experiment["tags"]),
+        experiment.id,
+        experiment.name,
+        experiment.state + (f" ({experiment.reason})" if experiment.reason else ""),
+        f"{done.round}/{done.rounds}",
+        local_time(experiment.created_at),
+        ",".join(experiment.tags),
     ]

@@ -18,12 +18,12 @@ def command(id: str, url: str, key: str | None, as_json: bool) -> None:
 
     Prints the id of the new experiment, which has the same spec and tags.
     """
-    from heron_ray.cli.client import ServiceClient
+    from heron_ray.client import Client
 
-    with ServiceClient(url, key=key) as client:
+    with Client(url, key=key) as client:
         submitted = client.retry(id)
     if as_json:
-        print_json(submitted)
+        print_json(submitted.raw)
         return
-    click.echo(submitted["id"])
-    click.echo(f"submitted {id} again; follow it with: heron watch {submitted['id']}", err=True)
+    click.echo(submitted.id)
+    click.echo(f"submitted {id} again; follow it with: heron watch {submitted.id}", err=True)

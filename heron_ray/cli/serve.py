@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from heron_ray.cli.options import database_option, state_dir_option
 from heron_ray.errors import ListenError
 
 
@@ -21,12 +22,8 @@ from heron_ray.errors import ListenError
     help="Address or name to listen on. One that others can reach needs an API key.",
 )
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
-@click.option("--database", metavar="URL", help="sqlite:////path/file.db or postgresql://... Default: SQLite in the state dir.")
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the service keeps everything. Default: heron-ray in $XDG_STATE_HOME or ~/.local/state.",
-)
+@database_option
+@state_dir_option
 @click.option(
     "--ray-address",
     envvar="RAY_ADDRESS",

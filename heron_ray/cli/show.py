@@ -15,12 +15,12 @@ from heron_ray.cli.output import print_json
 @json_option
 def command(id: str, url: str, key: str | None, as_json: bool) -> None:
     """Show one experiment: state, progress, result."""
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.following import print_experiment
+    from heron_ray.client import Client
 
-    with ServiceClient(url, key=key) as client:
+    with Client(url, key=key) as client:
         experiment = client.get(id)
     if as_json:
-        print_json(experiment)
+        print_json(experiment.raw)
     else:
         print_experiment(experiment)

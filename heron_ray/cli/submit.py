@@ -46,15 +46,15 @@ def command(
     Prints its id. With --wait it prints the experiment as `heron show` does, once it has ended.
     """
     found = load(spec, overrides)
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.following import exit_by_state, follow_to_end, print_experiment
+    from heron_ray.client import Client
 
-    with ServiceClient(url, key=key) as client:
-        submitted = client.submit(found.canonical(), tags, idempotency_key=idempotency_key)
-        id = submitted["id"]
+    with Client(url, key=key) as client:
+        submitted = client.submit(found, tags, idempotency_key=idempotency_key)
+        id = submitted.id
         if not wait:
             if as_json:
-                print_json(submitted)
+                print_json(submitted.raw)
             else:
                 click.echo(id)
                 click.echo(f"submitted {found.name}; follow it with: heron watch {id}", err=True)
@@ -62,7 +62,7 @@ def command(
         click.echo(f"submitted {found.name} as {id}", err=True)
         ended = follow_to_end(client, id)
     if as_json:
-        print_json(ended)
+        print_json(ended.raw)
     else:
         print_experiment(ended)
-    exit_by_state(ended["state"])
+    exit_by_state(ended.state)

@@ -19,16 +19,16 @@ def command(id: str, url: str, key: str | None, as_json: bool) -> None:
     A restart of the service does not end it. Exits 1 unless the experiment succeeded. With --json every event is a line of
     its own: {"id", "kind", "data"}.
     """
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.cli.following import exit_by_state, follow_to_end, print_experiment
+    from heron_ray.client import Client
 
-    with ServiceClient(url, key=key) as client:
+    with Client(url, key=key) as client:
         if as_json:
             for event in client.follow(id):
-                print_json(event.to_dict())
-            state = client.get(id)["state"]
+                print_json(event.raw)
+            state = client.get(id).state
         else:
             ended = follow_to_end(client, id)
             print_experiment(ended)
-            state = ended["state"]
+            state = ended.state
     exit_by_state(state)

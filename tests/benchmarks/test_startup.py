@@ -2,14 +2,13 @@
 
 import subprocess
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from benchmarks.startup import SPEC, run_python, seconds_to_first_point
-from heron_ray.cli.client import ServiceClient
-from heron_ray.cli.event_stream import ServiceEvent
-from heron_ray.spec import load_spec
+from heron_ray.client import Client, Event, Experiment, Submitted
+from heron_ray.spec import ExperimentSpec, load_spec
 
 
 class Service:
@@ -19,25 +18,24 @@ class Service:
         self._kinds = kinds
         self.calls: list[str] = []
 
-    def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
+    def submit(self, spec: ExperimentSpec) -> Submitted:
         self.calls.append("submit")
-        return {"id": "one"}
+        return Submitted(id="one", state="QUEUED", spec_hash=spec.spec_hash())
 
-    def follow(self, id: str) -> Iterator[ServiceEvent]:
+    def follow(self, id: str) -> Iterator[Event]:
         for number, kind in enumerate(self._kinds, start=1):
             self.calls.append(kind)
-            yield ServiceEvent(id=number, kind=kind, data={})
+            yield Event(id=number, kind=kind, data={})
 
-    def cancel(self, id: str) -> dict[str, Any]:
+    def cancel(self, id: str) -> None:
         self.calls.append("cancel")
-        return {}
 
-    def get(self, id: str) -> dict[str, Any]:
-        return {"message": "diverged in round 1"}
+    def get(self, id: str) -> Experiment:
+        return Experiment.model_construct(message="diverged in round 1")
 
 
 def measure(service: Service) -> float:
-    return seconds_to_first_point(cast(ServiceClient, service), load_spec(SPEC, [])[0])
+    return seconds_to_first_point(cast(Client, service), load_spec(SPEC, [])[0])
 
 
 def test_an_experiment_is_cancelled_at_its_first_point_and_followed_to_its_end() -> None:

@@ -13,6 +13,7 @@ from api.domain.states import TERMINAL
 from api.store import Store
 from heron_ray.cli.comparison import comparison_table, write_accuracy_page
 from heron_ray.cli.demo import SPECS
+from heron_ray.client import Client, Experiment
 from tests.cli.conftest import RESULT, SPEC
 
 
@@ -86,7 +87,7 @@ def processes_marked(mark: str) -> list[int]:
 
 
 def test_the_table_has_a_column_per_experiment_and_a_row_per_figure() -> None:
-    ended = [{"name": name, "result": RESULT} for name in ("first", "[second]")]
+    ended = [Experiment.model_construct(name=name, result=RESULT) for name in ("first", "[second]")]
     table = comparison_table(ended)
     cells = [list(column.cells) for column in table.columns]
     assert [str(column.header) for column in table.columns] == ["", "first", "\\[second]"]
@@ -103,13 +104,12 @@ def test_the_table_has_a_column_per_experiment_and_a_row_per_figure() -> None:
 
 
 def test_the_figure_draws_the_curves_the_service_gives(service, store, dispatcher, tmp_path) -> None:
-    from heron_ray.cli.client import ServiceClient
     from heron_ray.spec import parse_spec
 
     id = store.submit(parse_spec(SPEC)).id
     attempt = dispatcher.claim()
     dispatcher.finish_round(attempt, 1, 3)
-    with ServiceClient(service.url) as client:
+    with Client(service.url) as client:
         write_accuracy_page({"tiny": client.series(id)}, tmp_path / "accuracy.html")
     text = (tmp_path / "accuracy.html").read_text()
     assert "tiny, server" in text

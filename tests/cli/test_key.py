@@ -9,9 +9,9 @@ import pytest
 from api.domain.access import Scope
 from api.domain.policy import Policy
 from api.settings import Settings
-from heron_ray.cli.client import ServiceClient
 from heron_ray.cli.main import VERBS
 from heron_ray.cli.main import heron as group
+from heron_ray.client import Client
 from heron_ray.errors import ForbiddenError, PolicyError, TooManyRequestsError, UnauthenticatedError
 from tests.cli.conftest import SPEC, Service
 
@@ -128,14 +128,14 @@ def test_refusals_come_back_as_errors_of_their_own(store, key) -> None:
     strict = Settings(rate_limit=0.001, policy=Policy(max_rounds=2))
     running = Service(store, strict)
     try:
-        with ServiceClient(running.url) as client, pytest.raises(PolicyError) as large:
+        with Client(running.url) as client, pytest.raises(PolicyError) as large:
             client.submit(SPEC)
-        with ServiceClient(running.url, key=key) as client:
+        with Client(running.url, key=key) as client:
             with pytest.raises(ForbiddenError):
                 client.submit(SPEC)
             with pytest.raises(TooManyRequestsError) as often:
-                client.list(limit=1)
-        with ServiceClient(running.url, key="heron_wrong") as client, pytest.raises(UnauthenticatedError):
+                next(client.list())
+        with Client(running.url, key="heron_wrong") as client, pytest.raises(UnauthenticatedError):
             list(client.follow("0123abcd"))
     finally:
         running.stop()

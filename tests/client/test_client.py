@@ -4,21 +4,21 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from heron_ray.cli.client import ServiceClient
-from heron_ray.cli.event_stream import parse_events
+from heron_ray.client import Client
+from heron_ray.client.event_stream import parse_events
 from heron_ray.errors import ConflictError, NotFoundError, ServiceError, SpecError, UnreachableError
 from heron_ray.spec import parse_spec
 from tests.cli.conftest import SPEC
 
 
 def test_an_invalid_spec_comes_back_with_its_issues(service) -> None:
-    with ServiceClient(service.url) as client, pytest.raises(SpecError) as refused:
+    with Client(service.url) as client, pytest.raises(SpecError) as refused:
         client.submit({**SPEC, "roundz": 3})
     assert [(issue.path, issue.suggestion) for issue in refused.value.issues] == [("roundz", "rounds")]
 
 
 def test_what_is_not_there_is_not_found(service) -> None:
-    with ServiceClient(service.url) as client:
+    with Client(service.url) as client:
         for ask in (client.get, client.series, client.cancel, lambda id: list(client.follow(id))):
             with pytest.raises(NotFoundError, match="0123abcd"):
                 ask("0123abcd")
@@ -26,27 +26,27 @@ def test_what_is_not_there_is_not_found(service) -> None:
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "a?b", "x" * 200])
 def test_an_id_that_cannot_be_one_is_not_found_and_never_part_of_another_path(service, id: str) -> None:
-    with ServiceClient(service.url) as client, pytest.raises(NotFoundError):
+    with Client(service.url) as client, pytest.raises(NotFoundError):
         client.get(id)
 
 
 def test_cancelling_what_has_ended_is_a_conflict(service) -> None:
-    with ServiceClient(service.url) as client:
-        id = client.submit(SPEC)["id"]
-        assert client.cancel(id)["state"] == "CANCELLED"
+    with Client(service.url) as client:
+        id = client.submit(SPEC).id
+        assert client.cancel(id).state == "CANCELLED"
         with pytest.raises(ConflictError):
             client.cancel(id)
 
 
 def test_a_refused_tag_is_named(service) -> None:
-    with ServiceClient(service.url) as client, pytest.raises(ServiceError, match="tags"):
+    with Client(service.url) as client, pytest.raises(ServiceError, match="tags"):
         client.submit(SPEC, ["\x00"])
 
 
 def test_nothing_at_the_address_is_unreachable_and_says_how_to_start_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with ServiceClient(f"http://127.0.0.1:{port}") as client:
+    with Client(f"http://127.0.0.1:{port}") as client:
         for ask in (client.health, lambda: list(client.follow("0123abcd"))):
             with pytest.raises(UnreachableError, match=str(port)) as refused:
                 ask()
@@ -69,7 +69,7 @@ def test_something_else_at_the_address_is_told_apart_from_heron_ray(status: int)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     with (
-        ServiceClient(f"http://127.0.0.1:{server.server_port}") as client,
+        Client(f"http://127.0.0.1:{server.server_port}") as client,
         pytest.raises(UnreachableError, match="is not heron-ray"),
     ):
         client.get("0123abcd")
@@ -81,15 +81,15 @@ def test_something_else_at_the_address_is_told_apart_from_heron_ray(status: int)
 def test_a_proxy_of_the_environment_does_not_stand_before_this_machine(service, monkeypatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
-    with ServiceClient(service.url) as client:
-        assert client.health()["status"] == "ok"
+    with Client(service.url) as client:
+        assert client.health().status == "ok"
 
 
 def test_a_stream_outlasts_a_restart_of_the_service_and_repeats_nothing(service, store, dispatcher) -> None:
     id = store.submit(parse_spec(SPEC)).id
     attempt = dispatcher.claim()
     dispatcher.finish_round(attempt, 1, 3)
-    with ServiceClient(service.url) as client:
+    with Client(service.url) as client:
         seen = []
         for event in client.follow(id):
             seen.append(event)
@@ -106,7 +106,7 @@ def test_a_stream_outlasts_a_restart_of_the_service_and_repeats_nothing(service,
 
 def test_a_stream_gives_up_when_the_service_stays_away(service, store, dispatcher) -> None:
     id = store.submit(parse_spec(SPEC)).id
-    with ServiceClient(service.url, patience_s=0.2) as client:
+    with Client(service.url, patience_s=0.2) as client:
         events = client.follow(id)
         assert next(events).data["state"] == "QUEUED"
         service.stop()
@@ -118,7 +118,7 @@ def test_a_stream_gives_up_when_the_service_stays_away(service, store, dispatche
 def test_a_stream_taken_up_after_the_last_event_ends_at_once(service, store) -> None:
     id = store.submit(parse_spec(SPEC)).id
     store.request_cancel(id)
-    with ServiceClient(service.url) as client:
+    with Client(service.url) as client:
         assert [event.data["state"] for event in client.follow(id)] == ["QUEUED", "CANCELLED"]
         assert list(client.follow(id, after=2)) == []
 
@@ -130,4 +130,4 @@ def test_an_event_that_is_cut_off_is_dropped() -> None:
 
 def test_comments_and_unknown_fields_of_a_stream_are_passed_over() -> None:
     lines = [": ping", "", "retry: 5", "id:1", "event:state", 'data:{"state": "QUEUED"}', ""]
-    assert [event.to_dict() for event in parse_events(lines)] == [{"id": 1, "kind": "state", "data": {"state": "QUEUED"}}]
+    assert [event.raw for event in parse_events(lines)] == [{"id": 1, "kind": "state", "data": {"state": "QUEUED"}}]

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+
+from heron_ray.client.experiments import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceEvent:
-    """One event of an experiment: `id` is 1, 2, 3, ... within it."""
-
-    id: int
-    kind: str
-    data: Mapping[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"id": self.id, "kind": self.kind, "data": dict(self.data)}
-
-
-def parse_events(lines: Iterable[str]) -> Iterator[ServiceEvent]:
+def parse_events(lines: Iterable[str]) -> Iterator[Event]:
     """Events from the lines of a stream. One that is cut off in the middle is dropped: it is sent again.
 
     >>> [event.kind for event in parse_events(["id: 7", "event: started", ": a comment", 'data: {"rounds": 3}', ""])]
@@ -33,5 +20,5 @@ def parse_events(lines: Iterable[str]) -> Iterator[ServiceEvent]:
         if name:
             fields[name] = value.removeprefix(" ")
         elif not line and {"id", "event", "data"} <= fields.keys():
-            yield ServiceEvent(id=int(fields["id"]), kind=fields["event"], data=json.loads(fields["data"]))
+            yield Event.of({"id": int(fields["id"]), "kind": fields["event"], "data": json.loads(fields["data"])})
             fields = {}

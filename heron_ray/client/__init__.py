@@ -1,0 +1,45 @@
+"""A Python client of the service, for scripts, notebooks and our own command line.
+
+It speaks HTTP alone: importing it loads neither the service nor what that is built on, nor torch or Ray. It imports
+`heron_ray.errors` and `heron_ray.spec`, httpx and pydantic; the command line and the benchmarks may import it.
+"""
+
+from heron_ray.client.client import Client
+from heron_ray.client.document import Document
+from heron_ray.client.experiments import (
+    ENDED,
+    Attempt,
+    Curve,
+    Event,
+    EventPage,
+    Experiment,
+    ExperimentPage,
+    ExperimentSummary,
+    Health,
+    Part,
+    Progress,
+    Submitted,
+)
+from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSummary, Trial
+
+__all__ = [
+    "ENDED",
+    "Attempt",
+    "Client",
+    "Curve",
+    "Document",
+    "Event",
+    "EventPage",
+    "Experiment",
+    "ExperimentPage",
+    "ExperimentSummary",
+    "Health",
+    "Part",
+    "Progress",
+    "Submitted",
+    "SubmittedSweep",
+    "Sweep",
+    "SweepPage",
+    "SweepSummary",
+    "Trial",
+]

@@ -1,0 +1,230 @@
+"""`Client`: the service's REST API as methods with typed results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from heron_ray.client.connection import Connection, path_of
+from heron_ray.client.event_stream import parse_events
+from heron_ray.client.experiments import (
+    ENDED,
+    Curve,
+    Event,
+    EventPage,
+    Experiment,
+    ExperimentPage,
+    ExperimentSummary,
+    Health,
+    Part,
+    Submitted,
+)
+from heron_ray.client.patience import Patience
+from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSummary
+from heron_ray.errors import NotEndedError, UnreachableError
+from heron_ray.spec import ExperimentSpec
+
+# A silent stream sends a comment every 15 s, so three in a row must have been lost.
+STREAM_SILENCE_S = 50.0
+MOST_PER_PAGE = 200
+
+Spec = ExperimentSpec | Mapping[str, Any]
+
+
+class Client:
+    """Talks to one service. Threads may share it; `with` closes it.
+
+    Every method raises UnreachableError where no heron-ray answers, UnauthenticatedError, ForbiddenError, NotFoundError,
+    ConflictError, PolicyError and TooManyRequestsError as the service says, and ServiceError for what else it refuses.
+
+    Args:
+        url: Where it answers.
+        key: An API key; None for a service on this machine.
+        patience_s: `follow` and `wait` outlast a service that does not answer for this long.
+
+    Example:
+        >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+        ...     ended = client.wait(client.submit(spec).id)
+    """
+
+    def __init__(self, url: str = "http://127.0.0.1:8000", *, key: str | None = None, patience_s: float = 60.0) -> None:
+        """Nothing is sent yet."""
+        self.url = url
+        self._patience_s = patience_s
+        self._connection = Connection(url, key=key)
+
+    def health(self) -> Health:
+        """Whether the service and its database answer."""
+        return Health.of(self._get("/healthz"))
+
+    def catalogue(self) -> dict[str, tuple[Part, ...]]:
+        """Every part that an experiment can be made of, by shelf (`methods`, `models`, ...)."""
+        return {shelf: tuple(map(Part.of, parts)) for shelf, parts in self._get("/v1/catalogue").items()}
+
+    def submit(self, spec: Spec, tags: Sequence[str] = (), *, idempotency_key: str | None = None) -> Submitted:
+        """Submit an experiment. Raises SpecError.
+
+        Under a key that was used before, the same submission finds its experiment and another one raises ConflictError.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return Submitted.of(self._post("/v1/experiments", json={"spec": _plain(spec), "tags": list(tags)}, headers=headers))
+
+    def page(
+        self,
+        *,
+        limit: int = MOST_PER_PAGE,
+        before: str | None = None,
+        states: Sequence[str] = (),
+        tag: str | None = None,
+    ) -> ExperimentPage:
+        """A page of at most 200 experiments, newest first; its `next` goes into `before` of the page after it."""
+        chosen = {"limit": limit, "before": before, "state": list(states), "tag": tag}
+        return ExperimentPage.of(self._get("/v1/experiments", params=_given(chosen)))
+
+    def list(self, *, states: Sequence[str] = (), tag: str | None = None) -> Iterator[ExperimentSummary]:
+        """Every experiment, newest first; pages are fetched as they are needed."""
+        before: str | None = None
+        while True:
+            page = self.page(before=before, states=states, tag=tag)
+            yield from page.experiments
+            before = page.next
+            if before is None:
+                return
+
+    def get(self, id: str) -> Experiment:
+        """Everything about one experiment but its curves and events."""
+        return Experiment.of(self._get(path_of("experiment", id)))
+
+    def series(self, id: str) -> dict[str, Curve]:
+        """Every curve so far, by name."""
+        found = self._get(f"{path_of('experiment', id)}/series")["series"]
+        return {name: Curve.of(curve) for name, curve in found.items()}
+
+    def events(self, id: str, *, after: int = 0, limit: int = MOST_PER_PAGE) -> EventPage:
+        """Up to `limit` events above `after`, in order."""
+        return EventPage.of(self._get(f"{path_of('experiment', id)}/events", params={"after": after, "limit": limit}))
+
+    def cancel(self, id: str) -> Experiment:
+        """Ask for the experiment's end. Raises ConflictError where it has ended already."""
+        return Experiment.of(self._post(f"{path_of('experiment', id)}/cancel"))
+
+    def retry(self, id: str) -> Submitted:
+        """Submit an ended experiment again, as a new one. Raises ConflictError where it has not ended."""
+        return Submitted.of(self._post(f"{path_of('experiment', id)}/retry"))
+
+    def delete(self, id: str) -> None:
+        """Delete an ended experiment. Raises ConflictError where it has not ended."""
+        self._connection.send("DELETE", path_of("experiment", id))
+
+    def submit_sweep(self, spec: Mapping[str, Any], space: str | Mapping[str, Any], **plan: Any) -> SubmittedSweep:
+        """Submit a sweep over a named space, or one spelled out; `plan` is `samples`, `search`, `scheduler`, `seed`."""
+        return SubmittedSweep.of(self._post("/v1/sweeps", json={"spec": spec, "space": space, **plan}))
+
+    def list_sweeps(self) -> Iterator[SweepSummary]:
+        """Every sweep, newest first; pages are fetched as they are needed."""
+        before: str | None = None
+        while True:
+            page = SweepPage.of(self._get("/v1/sweeps", params=_given({"limit": MOST_PER_PAGE, "before": before})))
+            yield from page.sweeps
+            before = page.next
+            if before is None:
+                return
+
+    def get_sweep(self, id: str) -> Sweep:
+        """Where a sweep stands, its trials, and which of them is best."""
+        return Sweep.of(self._get(path_of("sweep", id)))
+
+    def cancel_sweep(self, id: str) -> Sweep:
+        """Ask for the sweep's end. Raises ConflictError where it has ended already."""
+        return Sweep.of(self._post(f"{path_of('sweep', id)}/cancel"))
+
+    def wait(self, id: str, *, timeout_s: float | None = None) -> Experiment:
+        """The experiment once it has ended; outlasts a restart of the service.
+
+        Raises:
+            NotEndedError: It has not ended within `timeout_s`; it goes on.
+            UnreachableError: Nothing answers, or has not for `patience_s`.
+        """
+        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        patience = Patience(self._patience_s)
+        found = self.get(id)
+        while not found.has_ended:
+            left_s = None if ends_at is None else ends_at - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                raise NotEndedError(f"experiment {id} has not ended after {timeout_s:g} s: it is {found.state}")
+            patience.pause(left_s)
+            try:
+                found = self.get(id)
+            except UnreachableError:
+                if patience.is_over:
+                    raise
+            else:
+                patience.heard()
+        return found
+
+    def follow(self, id: str, *, after: int = 0) -> Iterator[Event]:
+        """Every event above `after`, as they come, until the experiment has ended; outlasts a restart of the service.
+
+        Raises:
+            UnreachableError: Nothing answers, or has not for `patience_s` since the stream broke.
+        """
+        reached = False
+        patience = Patience(self._patience_s)
+        while True:
+            opened = False
+            try:
+                for event in self._stream(id, after):
+                    opened = reached = True
+                    if event is not None:
+                        after = event.id
+                        yield event
+                        if event.kind == "state" and event.data["state"] in ENDED:
+                            return
+                    patience.start_over()
+                if not opened:
+                    return
+            except UnreachableError:
+                if not reached or patience.is_over:
+                    raise
+            patience.pause()
+
+    def _stream(self, id: str, after: int) -> Iterator[Event | None]:
+        """One connection's events; None once it is open. Nothing at all where the service says that nothing is left."""
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})
+        path = f"{path_of('experiment', id)}/events"
+        with self._connection.stream(path, headers=headers, silence_s=STREAM_SILENCE_S) as response:
+            if response.status_code == httpx.codes.NO_CONTENT:
+                return
+            yield None
+            yield from parse_events(response.iter_lines())
+
+    def _get(self, path: str, **options: Any) -> Any:
+        return self._connection.call("GET", path, **options)
+
+    def _post(self, path: str, **options: Any) -> Any:
+        return self._connection.call("POST", path, **options)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """For `with`."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+
+def _plain(spec: Spec) -> Mapping[str, Any]:
+    return spec.canonical() if isinstance(spec, ExperimentSpec) else spec
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something."""
+    return {name: value for name, value in parameters.items() if value}
