@@ -34,7 +34,7 @@ def check(url: str) -> list[Fault]:
                 f"the database {name_of(connection.engine)} {found}; the check knows schema {newest_revision()}",
                 hint="bring it there first: heron db upgrade",
             )
-        faults = [*_integrity(connection), *_schema(connection)]
+        faults = list(_integrity(connection)) or list(_schema(connection))
         if not faults:
             # Questions to a damaged or foreign schema would only fail.
             faults = [*orphans(connection, MOST_FAULTS), *_invariants(connection)]
