@@ -58,18 +58,18 @@ def create(name: str, scope: str, database: str | None, state_dir: Path | None, 
 def list_keys(database: str | None, state_dir: Path | None, as_json: bool) -> None:
     """List the API keys, oldest first, without the keys themselves."""
     with _keys(database, state_dir) as keys:
-        records = [_plain(record) for record in keys.list()]
+        records = keys.list()
     if as_json:
-        print_json({"keys": records})
+        print_json({"keys": [_plain(record) for record in records]})
         return
     rows = [
         [
-            found["id"],
-            found["name"],
-            found["scope"],
-            *(local_time(found[time]) if found[time] else "-" for time in ("created_at", "last_used_at", "revoked_at")),
+            record.id,
+            record.name,
+            record.scope.value,
+            *("-" if at is None else local_time(at) for at in (record.created_at, record.last_used_at, record.revoked_at)),
         ]
-        for found in records
+        for record in records
     ]
     print_columns(["ID", "NAME", "SCOPE", "CREATED", "LAST USED", "REVOKED"], rows)
 
