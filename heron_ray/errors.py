@@ -11,6 +11,7 @@
         ├── NotFoundError    not_found              no such experiment
         ├── ConflictError    conflict               the state does not allow it
         ├── RequestError     invalid_request        a parameter of a question makes no sense
+        ├── MissingRevisionError precondition_required an edit does not say which revision it edits
         ├── StaleEditError   stale_revision         somebody else edited the experiment in the meantime
         ├── UnreachableError unreachable            nothing answers at that address
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
@@ -146,6 +147,12 @@ class RequestError(ServiceError):
         """Keep the name of the parameter."""
         super().__init__(message, hint=hint)
         self.parameter = parameter
+
+
+class MissingRevisionError(ServiceError):
+    """An edit that does not say what it edits could undo one that its sender never saw."""
+
+    code = "precondition_required"
 
 
 class StaleEditError(ServiceError):

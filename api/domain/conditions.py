@@ -85,7 +85,7 @@ def _parse(text: str) -> Condition:
     if kind is None:
         raise SpecError([SpecIssue(path=f"where.{path}", message="compare with one number, text, true, false or null")])
     if comparison not in ("=", "!=") and kind not in ("number", "text"):
-        raise SpecError([SpecIssue(path=f"where.{path}", message=f"{comparison} compares numbers or texts, not {rest.strip()}")])
+        raise SpecError([SpecIssue(path=f"where.{path}", message=f"{comparison} takes a number or a text, not {rest.strip()}")])
     return Condition(path=path, comparison=comparison, value=value)
 
 

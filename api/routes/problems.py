@@ -13,7 +13,18 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from heron_ray.errors import ConflictError, DatabaseError, HeronError, NotFoundError, SpecError, SpecIssue, StaleAttemptError
+from heron_ray.errors import (
+    ConflictError,
+    DatabaseError,
+    HeronError,
+    MissingRevisionError,
+    NotFoundError,
+    RequestError,
+    SpecError,
+    SpecIssue,
+    StaleAttemptError,
+    StaleEditError,
+)
 
 JSON_HINT = "send the header Content-Type: application/json"
 
@@ -36,6 +47,7 @@ class Problem(BaseModel):
     code: str = Field(description="Stable; for programs.")
     hint: str | None = Field(default=None, description="The way out, where one can be said.")
     issues: list[Issue] | None = Field(default=None, description="Every fault found in what was sent.")
+    revision: int | None = Field(default=None, description="The current one, where an edit was of another.")
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -59,10 +71,18 @@ def problem_response(
     *,
     hint: str | None = None,
     issues: Sequence[Issue] | None = None,
+    revision: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A response of type application/problem+json."""
-    problem = Problem(
+    found = problem(status, code, detail, hint=hint, issues=issues).model_copy(update={"revision": revision})
+    content = found.model_dump(exclude={name for name in ("issues", "revision") if getattr(found, name) is None})
+    return JSONResponse(content, status, media_type="application/problem+json", headers=headers)
+
+
+def problem(status: int, code: str, detail: str, *, hint: str | None = None, issues: Sequence[Issue] | None = None) -> Problem:
+    """A problem document."""
+    return Problem(
         type=f"urn:heron-ray:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -71,8 +91,6 @@ def problem_response(
         hint=hint,
         issues=None if issues is None else list(issues),
     )
-    content = problem.model_dump(exclude={"issues"} if issues is None else None)
-    return JSONResponse(content, status, media_type="application/problem+json", headers=headers)
 
 
 def _on_heron_error(request: Request, error: Exception) -> JSONResponse:
@@ -82,6 +100,13 @@ def _on_heron_error(request: Request, error: Exception) -> JSONResponse:
         case SpecError():
             issues = [_issue(issue) for issue in error.issues]
             return problem_response(422, error.code, error.message, hint=error.hint, issues=issues)
+        case RequestError():
+            issues = [Issue(path=error.parameter, message=error.message)]
+            return problem_response(422, error.code, f"{error.parameter}: {error.message}", hint=error.hint, issues=issues)
+        case StaleEditError():
+            return problem_response(412, error.code, error.message, hint=error.hint, revision=error.revision)
+        case MissingRevisionError():
+            return problem_response(428, error.code, error.message, hint=error.hint)
         case NotFoundError():
             return problem_response(404, error.code, error.message, hint=error.hint)
         case ConflictError() | StaleAttemptError():

@@ -20,6 +20,7 @@ from api.domain.states import State
 from api.store.tables import ExperimentRow, TagRow
 
 Walk: TypeAlias = Select[Any]
+Column: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 # With conditions on specs a page ends after as many experiments were looked at, however few were found.
 MOST_LOOKED_AT = 1000
@@ -116,15 +117,16 @@ def _walk(filters: Filters, order: Order, after: Place | None, *bounds: ColumnEl
 
 
 def _of_states(filters: Filters, order: Order, narrowed: Sequence[ColumnElement[bool]], limit: int) -> Walk:
-    walks = []
+    walks: list[Walk] = []
     for state in dict.fromkeys(filters.states or State):
         walk = _numbered(order).where(ExperimentRow.state == state, *narrowed)
-        walks.append(select(_sorted(walk, order, _COLUMNS[order.key], ExperimentRow.number).limit(limit).subquery()))
+        nearest = _sorted(walk, order, _COLUMNS[order.key], ExperimentRow.number).limit(limit).subquery()
+        walks.append(select(nearest.c.number, nearest.c.value))
     merged = union_all(*walks).subquery()
-    nearest = _sorted(select(merged.c.number, merged.c.value), order, merged.c.value, merged.c.number).limit(limit)
+    page = _sorted(select(merged.c.number, merged.c.value), order, merged.c.value, merged.c.number).limit(limit)
     if not filters.conditions:
-        return nearest
-    found = nearest.subquery()
+        return page
+    found = page.subquery()
     same = ExperimentRow.number == found.c.number
     statement = select(found.c.number, found.c.value, ExperimentRow.spec).join(ExperimentRow, same)
     return _sorted(statement, order, found.c.value, found.c.number)
@@ -134,12 +136,12 @@ def _numbered(order: Order) -> Walk:
     return select(ExperimentRow.number, _COLUMNS[order.key].label("value"))
 
 
-def _sorted(statement: Walk, order: Order, value: ColumnElement[Any], number: ColumnElement[int]) -> Walk:
+def _sorted(statement: Walk, order: Order, value: Column, number: Column) -> Walk:
     keys = (number,) if order.key == "created" else (value, number)
     return statement.order_by(*(key.desc() if order.descending else key.asc() for key in keys))
 
 
-def _behind(order: Order, after: Place | None, number: ColumnElement[int]) -> list[ColumnElement[bool]]:
+def _behind(order: Order, after: Place | None, number: Column) -> list[ColumnElement[bool]]:
     """What holds of everything that comes after a place in a walk."""
     if after is None:
         return []

@@ -107,9 +107,7 @@ class ExperimentRow(Base):
     validation_accuracy: Mapped[float | None] = mapped_column(Float(53))
     auxiliary_accuracy: Mapped[float | None] = mapped_column(Float(53))
 
-    tags: Mapped[list[TagRow]] = relationship(
-        order_by="TagRow.position", lazy="selectin", cascade="all, delete-orphan"
-    )
+    tags: Mapped[list[TagRow]] = relationship(order_by="TagRow.position", lazy="selectin", cascade="all, delete-orphan")
 
     def end_with(self, result: Mapping[str, Any]) -> None:
         """Keep what the run measured; what lists show and sort by stands in columns of its own."""

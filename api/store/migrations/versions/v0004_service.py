@@ -1,4 +1,4 @@
-"""What people may set beside a spec, why a queued experiment waits, where a fork came from; sorted lists; artifacts and keys."""
+"""What people may set beside a spec, why a queued experiment waits, where a fork came from; sorted lists; artifacts, keys."""
 
 from __future__ import annotations
 
