@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import ipaddress
 import re
 import time
@@ -14,12 +15,23 @@ import httpx
 
 from api.domain.states import TERMINAL
 from heron_ray.cli.event_stream import ServiceEvent, parse_events
-from heron_ray.errors import ConflictError, HeronError, NotFoundError, ServiceError, SpecError, SpecIssue, UnreachableError
+from heron_ray.errors import (
+    ConflictError,
+    HeronError,
+    NotFoundError,
+    ServiceError,
+    SpecError,
+    SpecIssue,
+    StaleEditError,
+    UnreachableError,
+)
 
 # A silent stream sends a comment every 15 s, so three in a row must have been lost.
 STREAM_TIMEOUT_S = 50.0
 SHORTEST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
+# Ids that the service acts on in one request.
+MOST_AT_ONCE = 200
 
 
 class ServiceClient:
@@ -58,6 +70,37 @@ class ServiceClient:
         """A page of experiments, newest first: `experiments`, and `next` for the page after it."""
         chosen = {"limit": limit, "before": before, "state": list(states), "tag": tag}
         return self._call("GET", "/v1/experiments", params={name: value for name, value in chosen.items() if value})
+
+    def find(self, **asked: Any) -> dict[str, Any]:
+        """A page of experiments: `experiments` and `next`. Takes the parameters of GET /v1/experiments, lists repeated.
+
+        Raises SpecError where a condition on the spec names no field.
+        """
+        return self._call("GET", "/v1/experiments", params={name: value for name, value in asked.items() if value})
+
+    def compare(self, ids: Sequence[str]) -> dict[str, Any]:
+        """What tells experiments apart: `differences`, `figures`, `shared_series` and `series`."""
+        return self._call("GET", "/v1/experiments/compare", params={"id": list(ids)})
+
+    def act(self, action: str, ids: Sequence[str]) -> builtins.list[dict[str, Any]]:
+        """Cancel, retry, archive, unarchive or delete many; one outcome each, with the `problem` where it was refused."""
+        outcomes: builtins.list[dict[str, Any]] = []
+        unique = [*dict.fromkeys(ids)]
+        for start in range(0, len(unique), MOST_AT_ONCE):
+            body = {"action": action, "ids": unique[start : start + MOST_AT_ONCE]}
+            outcomes += self._call("POST", "/v1/experiments/actions", json=body)["outcomes"]
+        return outcomes
+
+    def retag(self, id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> dict[str, Any]:
+        """Add and remove tags; the experiment as it is then. Edits by others in the same moment are kept."""
+        while True:
+            shown = self._send("GET", _path(id))
+            kept = [tag for tag in shown.json()["tags"] if tag not in remove]
+            body = {"tags": [*dict.fromkeys([*kept, *add])]}
+            try:
+                return self._call("PATCH", _path(id), json=body, headers={"If-Match": shown.headers["ETag"]})
+            except StaleEditError:
+                continue
 
     def get(self, id: str) -> dict[str, Any]:
         """Everything about one experiment but its curves and events."""
@@ -157,6 +200,8 @@ class ServiceClient:
             return SpecError([SpecIssue(**issue) for issue in problem["issues"]], hint=hint)
         if code == NotFoundError.code:
             return NotFoundError(detail, hint=hint)
+        if code == StaleEditError.code:
+            return StaleEditError(detail, revision=problem["revision"], hint=hint)
         if response.status_code == httpx.codes.CONFLICT:
             return ConflictError(detail, hint=hint)
         if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
