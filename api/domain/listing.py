@@ -116,7 +116,7 @@ def _checked(value: object, key: str) -> Value:
         return datetime.fromisoformat(value).astimezone(UTC)
     if key in ("name", "state") and isinstance(value, str) and value.isprintable():
         return value
-    if key in FIGURES and isinstance(value, int | float) and math.isfinite(value):
+    if key in FIGURES and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     if value is None and (key in FIGURES or key == "created"):
         return None
