@@ -51,12 +51,6 @@ def test_what_it_does_not_say_or_has_no_place_for_does_not_hold(text):
     assert not holds(text)
 
 
-def test_a_condition_is_asked_of_every_element_of_a_list():
-    krum = {"kind": "krum", "f": 2, "before": [{"kind": "nnm", "f": 2}]}
-    clients = {"count": 10, "per_round": 10, "batch_size": 32}
-    assert holds("aggregation.before.kind=nnm", aggregation=krum, clients=clients)
-
-
 @pytest.mark.parametrize(
     ("text", "path", "suggestion"),
     [
