@@ -10,6 +10,9 @@
     └── ServiceError         service_error          the service refused or could not be reached
         ├── NotFoundError    not_found              no such experiment
         ├── ConflictError    conflict               the state does not allow it
+        ├── RequestError     invalid_request        a parameter of a question makes no sense
+        ├── MissingRevisionError precondition_required an edit does not say which revision it edits
+        ├── StaleEditError   stale_revision         somebody else edited the experiment in the meantime
         ├── UnreachableError unreachable            nothing answers at that address
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
         ├── DatabaseError    database_error         the database cannot be opened as it is
@@ -139,6 +142,34 @@ class ConflictError(ServiceError):
     """The state of the experiment does not allow what was asked."""
 
     code = "conflict"
+
+
+class RequestError(ServiceError):
+    """A question to the service makes no sense; `parameter` says which part of it."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, parameter: str, hint: str | None = None) -> None:
+        """Keep the name of the parameter."""
+        super().__init__(message, hint=hint)
+        self.parameter = parameter
+
+
+class MissingRevisionError(ServiceError):
+    """An edit that does not say what it edits could undo one that its sender never saw."""
+
+    code = "precondition_required"
+
+
+class StaleEditError(ServiceError):
+    """The experiment was edited since the editor looked; `revision` is the one it is at now."""
+
+    code = "stale_revision"
+
+    def __init__(self, message: str, *, revision: int, hint: str | None = None) -> None:
+        """Keep the current revision."""
+        super().__init__(message, hint=hint)
+        self.revision = revision
 
 
 class UnreachableError(ServiceError):

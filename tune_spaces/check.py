@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.spec import ExperimentSpec, apply_overrides, parse_spec
-from heron_ray.spec.fields import sections_in
-from heron_ray.spec.section import Section
+from heron_ray.spec.paths import require_known_paths
 from heron_ray.spec.space import SearchSpace, SweepSpec
 from tune_spaces.grid import grid_points
 
@@ -24,10 +22,7 @@ def require_fit(sweep: SweepSpec, base: Mapping[str, Any]) -> ExperimentSpec:
         SpecError: A path leads nowhere, a value is refused there, or a grid has too few samples; one issue per fault.
     """
     space = sweep.space
-    known = list(dict.fromkeys(_paths("", ExperimentSpec)))
-    wrong = [_unknown(path, known) for path in (*space.given, *space.axes) if path not in known]
-    if wrong:
-        raise SpecError(wrong, hint="heron schema prints every field")
+    require_known_paths((*space.given, *space.axes), prefix="space.")
     issues: dict[str, SpecIssue] = {}
     for overrides in _extremes(space):
         try:
@@ -61,16 +56,3 @@ def _extremes(space: SearchSpace) -> Iterator[dict[str, Any]]:
     for path, axis in space.axes.items():
         for value in axis.ends:
             yield {**first, path: value}
-
-
-def _unknown(path: str, known: list[str]) -> SpecIssue:
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.5)
-    return SpecIssue(path=f"space.{path}", message="no spec has this field", suggestion=near[0] if near else None)
-
-
-def _paths(prefix: str, section: type[Section]) -> Iterator[str]:
-    """Every dotted path that some valid spec has."""
-    for name, field in section.model_fields.items():
-        yield prefix + name
-        for inner in sections_in(field.annotation):
-            yield from _paths(f"{prefix}{name}.", inner)

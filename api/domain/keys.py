@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.domain.access import Scope
+from heron_ray.errors import ForbiddenError
 
 PREFIX = "heron_"
 RANDOM_BYTES = 32
@@ -29,6 +30,14 @@ class KeyRecord:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+
+    def require(self, needed: Scope) -> None:
+        """Let it do what needs a scope. Raises ForbiddenError."""
+        if not self.scope.includes(needed):
+            raise ForbiddenError(
+                f"API key {self.id} ({self.name}) has the scope {self.scope}, and this needs {needed}",
+                hint=f"heron key create --scope {needed} makes one that may",
+            )
 
 
 def new_key() -> str:

@@ -13,33 +13,29 @@ from api.domain.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentRecord:
-    """One experiment: the spec as it was submitted, and where it stands.
+class SummaryRecord:
+    """What lists show of an experiment.
 
     Attributes:
         number: Orders experiments by age.
-        spec: The canonical form of the spec; it never changes.
         reason: A stable code that says why it stands there (`diverged`, `driver_lost`, ...), if there is one.
         message: A sentence for people beside the reason.
         round: Rounds finished so far.
         rounds: Rounds asked for.
-        result: What the run measured, once it ended with a result.
-        attempts: Attempts begun so far.
-        events: The number of its newest event.
-        retried_from: The id of the ended experiment that this one repeats.
-        revision: Counts edits of what people may set beside the spec; the ETag of the experiment.
+        revision: Counts edits of what people may set beside the spec.
         archived_at: When it was put out of sight; None: it is in the lists.
-        retry: How often and for which reasons a lost attempt is made again; None: as the service is set.
-        resources: CPUs, GPUs and memory that it is let in with, and where these figures come from.
         waiting: Why it is still QUEUED, for people; None where nobody has looked yet, or it is not queued.
-        forked_from: The id of the experiment from whose checkpoint it began, after its `forked_round`.
-        submitted_by: The id of the API key it came with; None: from this machine, without a key.
+        forked_from: The id of the experiment from whose checkpoint it began.
+        sweep_id: The id of the sweep that it is a trial of.
+        trial: Its number in that sweep.
+        test_accuracy: A final figure; None before it ended with a result that has it.
+        validation_accuracy: Likewise.
+        auxiliary_accuracy: Likewise.
     """
 
     number: int
     id: str
     name: str
-    spec: dict[str, Any]
     spec_hash: str
     trajectory_hash: str
     tags: tuple[str, ...]
@@ -48,18 +44,42 @@ class ExperimentRecord:
     message: str | None
     round: int
     rounds: int
-    result: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
+    revision: int
+    archived_at: datetime | None
+    waiting: str | None
+    forked_from: str | None
+    sweep_id: str | None
+    trial: int | None
+    test_accuracy: float | None
+    validation_accuracy: float | None
+    auxiliary_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentRecord(SummaryRecord):
+    """One experiment: the spec as it was submitted, and where it stands.
+
+    Attributes:
+        spec: The canonical form of the spec; it never changes.
+        result: What the run measured, once it ended with a result.
+        attempts: Attempts begun so far.
+        events: The number of its newest event.
+        retried_from: The id of the ended experiment that this one repeats.
+        retry: How often and for which reasons a lost attempt is made again; None: as the service is set.
+        resources: CPUs, GPUs and memory that it is let in with, and where these figures come from.
+        forked_round: After this round of `forked_from` it began.
+        submitted_by: The id of the API key it came with; None: from this machine, without a key.
+    """
+
+    spec: dict[str, Any]
+    result: dict[str, Any] | None
     attempts: int
     events: int
     retried_from: str | None
-    revision: int
-    archived_at: datetime | None
     retry: dict[str, Any] | None
     resources: dict[str, Any] | None
-    waiting: str | None
-    forked_from: str | None
     forked_round: int | None
     submitted_by: str | None
 

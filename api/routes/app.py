@@ -8,10 +8,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 
+from api.routes.actions import router as actions_router
 from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
 from api.routes.documentation import documentation_page
+from api.routes.events import router as events_router
 from api.routes.experiments import StoreParameter, router
 from api.routes.feeds import Feeds
 from api.routes.figures import router as figures_router
@@ -19,6 +22,7 @@ from api.routes.frame import Frame
 from api.routes.gate import Gate
 from api.routes.json_limit import JsonLimit
 from api.routes.key_ring import KeyRing
+from api.routes.lists import router as lists_router
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
@@ -49,6 +53,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         redoc_url=None,
         responses=refusals(401, 403, 429),
         lifespan=lambda _app: _closing(keys),
+        generate_unique_id_function=_operation_id,
     )
     app.state.store = store
     app.state.settings = settings
@@ -57,13 +62,16 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     _install_middleware(app, settings, keys, metrics)
     install_problem_handlers(app)
     # One line per router of the API.
+    app.include_router(lists_router)
     app.include_router(router)
+    app.include_router(events_router)
+    app.include_router(actions_router)
     app.include_router(catalogue_router)
     app.include_router(sweeps_router)
     app.include_router(figures_router)
     install_pages(app)
-    app.add_api_route("/healthz", _health, tags=["service"])
-    app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])
+    app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
+    app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])
     app.add_api_route("/docs", _documentation, response_class=HTMLResponse, include_in_schema=False)
     return app
 
@@ -81,6 +89,11 @@ def _install_middleware(app: FastAPI, settings: Settings, keys: KeyRing, metrics
 async def _closing(keys: KeyRing) -> AsyncIterator[None]:
     yield
     await keys.close()
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The name of the function that answers: a generated client calls it `list_experiments`, as we do."""
+    return route.name
 
 
 def _health(store: StoreParameter) -> Health:

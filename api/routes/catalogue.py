@@ -22,6 +22,6 @@ class CataloguePart(BaseModel):
 
 
 @router.get("")
-def show() -> dict[str, list[CataloguePart]]:
+def show_catalogue() -> dict[str, list[CataloguePart]]:
     """List the parts an experiment can be made of: methods, models, data sets, partitioners, rules, attacks and spaces."""
     return {shelf: [CataloguePart(**asdict(part)) for part in parts] for shelf, parts in catalogue().items()}

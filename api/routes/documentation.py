@@ -29,8 +29,8 @@ def documentation_page(openapi: dict[str, Any], base_url: str) -> str:
     operations = [
         (method, path, operation) for path, methods in openapi["paths"].items() for method, operation in methods.items()
     ]
-    # What is deleted can be neither shown nor followed, so those commands come last.
-    operations.sort(key=lambda found: found[0] == "delete")
+    # What is made first is what the other commands are about; what is deleted can be neither shown nor followed.
+    operations.sort(key=lambda found: (found[0] == "delete", not _makes(found[2])))
     sections = "".join(_section(method, path, operation, base_url) for method, path, operation in operations)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -44,14 +44,42 @@ def documentation_page(openapi: dict[str, Any], base_url: str) -> str:
 def curl_command(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:
     """A shell command for one route; `$ID` or `$SWEEP` stands for what the submitting command made."""
     variable = "SWEEP" if path.startswith("/v1/sweeps") else "ID"
-    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}")
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    example = next(iter(content.get("schema", {}).get("examples", [])), None)
+    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}") + _query(operation, variable)
+    headers = "".join(f'-H "{name}: {value}" ' for name, value in _example_headers(operation))
+    example = _example_body(operation)
     if example is None:
         verb = "" if method == "get" else f"-X {method.upper()} "
-        return f'curl -s {verb}"{url}"'
-    body = shlex.quote(json.dumps(example))
-    return f'{variable}=$(curl -s -H "Content-Type: application/json" -d {body} "{url}" | {READ_ID}); echo ${variable}'
+        return f'curl -s {verb}{headers}"{url}"'
+    text = json.dumps(example)
+    # The shell puts ids in only between double quotes.
+    body = '"' + text.replace('"', '\\"') + '"' if "$" in text else shlex.quote(text)
+    verb = "" if method == "post" else f"-X {method.upper()} "
+    command = f'curl -s {verb}{headers}-H "Content-Type: application/json" -d {body} "{url}"'
+    return f"{variable}=$({command} | {READ_ID}); echo ${variable}" if _makes(operation) else command
+
+
+def _example_body(operation: dict[str, Any]) -> Any:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return next(iter(content.get("schema", {}).get("examples", [])), None)
+
+
+def _makes(operation: dict[str, Any]) -> bool:
+    """Whether a command for it makes what others are about."""
+    return "201" in operation["responses"] and _example_body(operation) is not None
+
+
+def _query(operation: dict[str, Any], variable: str) -> str:
+    """What must stand in the query: ids, as often as they are needed."""
+    needed = [found for found in operation.get("parameters", []) if found["in"] == "query" and found.get("required")]
+    pairs = [f"{found['name']}=${variable}" for found in needed for _ in range(found["schema"].get("minItems", 1))]
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+def _example_headers(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "header":
+            for value in parameter["schema"].get("examples", []):
+                yield parameter["name"], value
 
 
 def _section(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:

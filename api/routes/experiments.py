@@ -1,36 +1,23 @@
-"""Routes of experiments: submit, list, look, follow, cancel, retry, delete."""
+"""Routes of one experiment: submit, look, edit, cancel, retry, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response, status
-from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.sse import EventSourceResponse
+from fastapi import APIRouter, Body, Depends, Header, Request, Response, status
+from fastapi.responses import JSONResponse
 
+from api.domain.keys import KeyRecord
 from api.domain.policy import Policy
 from api.domain.records import ExperimentRecord
-from api.domain.states import TERMINAL, State
+from api.routes.etags import entity_tag, is_current, revision_of
 from api.routes.examples import example_submission
-from api.routes.feeds import Feeds
+from api.routes.experiments_wire import Edit, example_edit
 from api.routes.problems import refusals
-from api.routes.stream import event_stream
-from api.routes.wire import (
-    Event,
-    EventPage,
-    ExperimentDetail,
-    ExperimentPage,
-    ExperimentSummary,
-    SeriesOfExperiment,
-    Submission,
-    Submitted,
-)
+from api.routes.wire import ExperimentDetail, SeriesOfExperiment, Submission, Submitted
 from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import parse_spec
-
-# Event numbers and limits stay within what every database can bind.
-MAX_CURSOR = 2**31 - 1
 
 
 def _store(request: Request) -> Store:
@@ -39,10 +26,15 @@ def _store(request: Request) -> Store:
     return store
 
 
+def _caller_key(request: Request) -> KeyRecord | None:
+    key = request.state.caller
+    assert key is None or isinstance(key, KeyRecord)  # noqa: S101 - tells mypy what the gate put there
+    return key
+
+
 def _caller(request: Request) -> str | None:
-    caller = request.state.caller_id
-    assert caller is None or isinstance(caller, str)  # noqa: S101 - tells mypy what the gate put there
-    return caller
+    key = _caller_key(request)
+    return None if key is None else key.id
 
 
 def _policy(request: Request) -> Policy:
@@ -52,7 +44,8 @@ def _policy(request: Request) -> Policy:
 
 
 StoreParameter = Annotated[Store, Depends(_store)]
-# The id of the API key that let the request in; None where it needed none.
+# The API key that let the request in, and its id; None where it needed none.
+CallerKeyParameter = Annotated[KeyRecord | None, Depends(_caller_key)]
 CallerParameter = Annotated[str | None, Depends(_caller)]
 PolicyParameter = Annotated[Policy, Depends(_policy)]
 KeyParameter = Annotated[
@@ -64,13 +57,14 @@ KeyParameter = Annotated[
     ),
 ]
 SAME: dict[int | str, dict[str, Any]] = {200: {"model": Submitted, "description": "The key was used before, for the same."}}
+TAGGED: dict[str, Any] = {"headers": {"ETag": {"schema": {"type": "string"}}}}
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=refusals(422))
 
 
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=Submitted, responses={**refusals(400, 409, 413, 415), **SAME}
 )
-def submit(
+def submit_experiment(
     submission: Annotated[Submission, Body(examples=[example_submission()])],
     store: StoreParameter,
     policy: PolicyParameter,
@@ -86,82 +80,35 @@ def submit(
     return _submitted(record, is_new=is_new)
 
 
-@router.get("", responses=refusals(404))
-def list_experiments(
+@router.get("/{id}", response_model=ExperimentDetail, responses={**refusals(404), 304: {"description": "Nothing changed."}})
+def show_experiment(
+    id: str,
     store: StoreParameter,
-    limit: Annotated[int, Query(ge=1, le=200, description="At most this many.")] = 50,
-    before: Annotated[
-        str | None, Query(description="The `next` of the page before, or an experiment's id: only older ones.")
-    ] = None,
-    state: Annotated[list[State] | None, Query(description="Only these states; may be repeated.")] = None,
-    tag: Annotated[str | None, Query(description="Only those with this tag.")] = None,
-) -> ExperimentPage:
-    """List experiments, newest first."""
-    records = store.list(limit=limit + 1, before=before, states=state or (), tag=tag)
-    page = records[:limit]
-    more = len(records) > limit
-    # Its number, not its id: the last of a page may be deleted before the next page is asked for.
-    last = str(page[-1].number) if more else None
-    return ExperimentPage(experiments=[ExperimentSummary.of(record) for record in page], next=last)
-
-
-@router.get("/{id}", responses=refusals(404))
-def show(id: str, store: StoreParameter) -> ExperimentDetail:
+    if_none_match: Annotated[str | None, Header(description="The ETag of the copy you have.")] = None,
+) -> Response:
     """Show one experiment: where it stands, why, its attempts, its spec and, once ended, its result."""
-    return ExperimentDetail.describe(store.get(id), store.attempts(id))
+    record = store.get(id)
+    if is_current(if_none_match, entity_tag(record)):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers={"ETag": entity_tag(record)})
+    return described(record, store)
 
 
 @router.get("/{id}/series", responses=refusals(404))
-def series(id: str, store: StoreParameter) -> SeriesOfExperiment:
+def show_series(id: str, store: StoreParameter) -> SeriesOfExperiment:
     """Get every metric's curve so far."""
     return SeriesOfExperiment.model_validate({"series": store.series(id)})
 
 
-@router.get(
-    "/{id}/events",
-    response_model=EventPage,
-    responses={
-        **refusals(404),
-        200: {"content": {"text/event-stream": {}}, "description": "A page of events, or the stream of them."},
-        204: {"description": "A stream was resumed of which nothing is left: the experiment has ended."},
-    },
-)
-def events(
-    id: str,
-    request: Request,
-    store: StoreParameter,
-    after: Annotated[int, Query(ge=0, le=MAX_CURSOR, description="Only events with a greater number.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="At most this many; a stream has no limit.")] = 200,
-    accept: Annotated[str, Header(description="text/event-stream for a live stream.")] = "application/json",
-    last_event_id: Annotated[
-        int | None, Header(ge=0, le=MAX_CURSOR, description="Sent by a stream's client that reconnects; goes before `after`.")
-    ] = None,
-) -> EventPage | StreamingResponse | Response:
-    """Get what happened, in order: as JSON, or as server-sent events that end when the experiment has ended."""
-    if "text/event-stream" not in accept.lower():
-        found = store.events(id, after=after, limit=limit)
-        return EventPage(events=[Event.model_validate(event) for event in found], next=found[-1].id if found else after)
-    start = after if last_event_id is None else last_event_id
-    state, newest = store.position(id)
-    if state in TERMINAL and newest <= start and last_event_id is not None:
-        # A browser reconnects whenever a stream ends; 204 is how it is told to stop.
-        return Response(status_code=status.HTTP_204_NO_CONTENT)
-    feeds = request.app.state.feeds
-    assert isinstance(feeds, Feeds)  # noqa: S101 - tells mypy what create_app put there
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(event_stream(feeds, id, after=start), headers=headers)
-
-
-@router.post("/{id}/cancel", responses=refusals(404, 409))
-def cancel(id: str, store: StoreParameter) -> ExperimentDetail:
+@router.post("/{id}/cancel", response_model=ExperimentDetail, responses=refusals(404, 409))
+def cancel_experiment(id: str, store: StoreParameter) -> Response:
     """Cancel: at once while it is queued, else at the end of its round (CANCELLING until then)."""
-    return ExperimentDetail.describe(store.request_cancel(id), store.attempts(id))
+    return described(store.request_cancel(id), store)
 
 
 @router.post(
     "/{id}/retry", status_code=status.HTTP_201_CREATED, response_model=Submitted, responses={**refusals(404, 409), **SAME}
 )
-def retry(
+def retry_experiment(
     id: str, store: StoreParameter, policy: PolicyParameter, caller: CallerParameter, key: KeyParameter = None
 ) -> Response:
     """Submit an ended experiment again: the same spec and tags as a new experiment, whose `retried_from` names it."""
@@ -170,14 +117,35 @@ def retry(
     return _submitted(record, is_new=is_new)
 
 
+@router.patch("/{id}", response_model=ExperimentDetail, responses={**refusals(400, 404, 409, 412, 413, 415, 428), 200: TAGGED})
+def edit_experiment(
+    id: str,
+    edit: Annotated[Edit, Body(examples=[example_edit()])],
+    store: StoreParameter,
+    if_match: Annotated[
+        str | None, Header(description="The ETag of what you edit, or *; an edit without it is refused.", examples=["*"])
+    ] = None,
+) -> Response:
+    """Edit tags and archive, as a merge patch. Edits alone count for `If-Match`, not rounds that finished meanwhile."""
+    revision = revision_of(if_match, id)
+    changes: dict[str, Any] = {name: getattr(edit, name) for name in edit.model_fields_set}
+    return described(store.edits.edit(id, **changes, revision=revision), store)
+
+
 @router.delete("/{id}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404, 409))
-def delete(id: str, store: StoreParameter) -> None:
+def delete_experiment(id: str, store: StoreParameter) -> None:
     """Delete an ended experiment with its events and curves. It cannot be undone."""
     store.delete(id)
+
+
+def described(record: ExperimentRecord, store: Store) -> Response:
+    """Everything about an experiment, with its entity tag."""
+    body = ExperimentDetail.describe(record, store.attempts(record.id))
+    return JSONResponse(body.model_dump(mode="json"), headers={"ETag": entity_tag(record)})
 
 
 def _submitted(record: ExperimentRecord, *, is_new: bool) -> Response:
     body = Submitted(id=record.id, state=record.state, spec_hash=record.spec_hash)
     code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-    headers = {"Location": f"{router.prefix}/{record.id}"}
+    headers = {"Location": f"{router.prefix}/{record.id}", "ETag": entity_tag(record)}
     return JSONResponse(body.model_dump(mode="json"), status_code=code, headers=headers)

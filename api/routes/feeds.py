@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import TypeVar
 
 import anyio.to_thread
@@ -78,6 +78,18 @@ class Feeds:
                         yield news
         finally:
             self.watchers -= 1
+
+    async def wait(self, id: str, *, after: int, wait_s: float) -> None:
+        """Until there is an event above `after`, the experiment has ended, or the time is over.
+
+        Raises:
+            ServiceError: Its events cannot be read.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s), aclosing(self.watch(id, after=after)) as events:
+                async for event in events:
+                    if event is not None:
+                        return
 
     async def _follow(self, id: str, feed: _Feed, after: int) -> AsyncGenerator[EventRecord | None, None]:
         while True:

@@ -23,14 +23,14 @@ class Figures(BaseModel):
 
 
 @router.get("/experiments/{id}/figures", responses=refusals(404, 422))
-def experiment(id: str, store: StoreParameter) -> Figures:
+def draw_experiment(id: str, store: StoreParameter) -> Figures:
     """Draw an experiment so far: accuracy, losses and bytes; long curves are thinned and keep their peaks."""
     series = {name: Curve(rounds=curve["rounds"], values=curve["values"]) for name, curve in store.series(id).items()}
     return Figures(figures=experiment_figures(series), themes=themes())
 
 
 @router.get("/sweeps/{id}/figures", responses=refusals(404, 422))
-def sweep(id: str, store: StoreParameter) -> Figures:
+def draw_sweep(id: str, store: StoreParameter) -> Figures:
     """Draw a sweep so far: its measured trials as parallel coordinates."""
     trials = store.sweeps.trials(id)
     best = best_trial(trials)

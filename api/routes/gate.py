@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from api.domain.access import Scope, required_scope
+from api.domain.access import required_scope
 from api.domain.keys import KeyRecord
 from api.domain.token_bucket import TokenBuckets
 from api.routes.key_ring import KeyRing
@@ -28,7 +28,7 @@ BURST_S = 2.0
 
 
 class Gate:
-    """ASGI middleware that answers 401, 403 and 429, and tells the routes by `caller_id` whose key let a request in."""
+    """ASGI middleware that answers 401, 403 and 429, and tells the routes by `caller` whose key let a request in."""
 
     def __init__(self, app: ASGIApp, settings: Settings, keys: KeyRing) -> None:
         """Wrap `app`."""
@@ -48,7 +48,7 @@ class Gate:
         except HeronError as error:
             await heron_problem(Request(scope), error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller_id"] = None if key is None else key.id
+        scope.setdefault("state", {})["caller"] = key
         await self._app(scope, receive, send)
 
     async def _enter(self, scope: AsgiScope, headers: Headers) -> KeyRecord | None:
@@ -64,7 +64,7 @@ class Gate:
         if needed is None:
             return key
         if key is not None:
-            _require_scope(key, needed)
+            key.require(needed)
         elif not local:
             raise UnauthenticatedError("a request that does not come from this machine itself needs an API key", hint=KEY_HINT)
         elif not has_local_host(headers):
@@ -102,11 +102,3 @@ class Gate:
             seconds = math.ceil(wait_s)
             hint = f"ask again in {seconds} s, and less often"
             raise TooManyRequestsError("more requests than one caller may send", retry_after_s=seconds, hint=hint)
-
-
-def _require_scope(key: KeyRecord, needed: Scope) -> None:
-    if not key.scope.includes(needed):
-        raise ForbiddenError(
-            f"API key {key.id} ({key.name}) has the scope {key.scope}, and this needs {needed}",
-            hint=f"heron key create --scope {needed} makes one that may",
-        )

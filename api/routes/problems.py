@@ -18,11 +18,14 @@ from heron_ray.errors import (
     DatabaseError,
     ForbiddenError,
     HeronError,
+    MissingRevisionError,
     NotFoundError,
     PolicyError,
+    RequestError,
     SpecError,
     SpecIssue,
     StaleAttemptError,
+    StaleEditError,
     TooManyRequestsError,
     UnauthenticatedError,
 )
@@ -51,6 +54,7 @@ class Problem(BaseModel):
     code: str = Field(description="Stable; for programs.")
     hint: str | None = Field(default=None, description="The way out, where one can be said.")
     issues: list[Issue] | None = Field(default=None, description="Every fault found in what was sent.")
+    revision: int | None = Field(default=None, description="The current one, where an edit was of another.")
     request_id: str | None = Field(default=None, description="Names the request in the log of the service.")
 
 
@@ -84,10 +88,20 @@ def problem_response(
     *,
     hint: str | None = None,
     issues: Sequence[Issue] | None = None,
+    revision: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A response of type application/problem+json."""
-    problem = Problem(
+    found = problem(request, status, code, detail, hint=hint, issues=issues).model_copy(update={"revision": revision})
+    content = found.model_dump(exclude={name for name in ("issues", "revision") if getattr(found, name) is None})
+    return JSONResponse(content, status, media_type="application/problem+json", headers=headers)
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, *, hint: str | None = None, issues: Sequence[Issue] | None = None
+) -> Problem:
+    """A problem document."""
+    return Problem(
         type=f"urn:heron-ray:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -97,8 +111,6 @@ def problem_response(
         issues=None if issues is None else list(issues),
         request_id=request.state.request_id,
     )
-    content = problem.model_dump(exclude={"issues"} if issues is None else None)
-    return JSONResponse(content, status, media_type="application/problem+json", headers=headers)
 
 
 def heron_problem(request: Request, error: Exception) -> JSONResponse:
@@ -118,6 +130,14 @@ def heron_problem(request: Request, error: Exception) -> JSONResponse:
         case TooManyRequestsError():
             after = {"Retry-After": str(error.retry_after_s)}
             return problem_response(request, 429, error.code, error.message, hint=error.hint, headers=after)
+        case RequestError():
+            issues = [Issue(path=error.parameter, message=error.message)]
+            detail = f"{error.parameter}: {error.message}"
+            return problem_response(request, 422, error.code, detail, hint=error.hint, issues=issues)
+        case StaleEditError():
+            return problem_response(request, 412, error.code, error.message, hint=error.hint, revision=error.revision)
+        case MissingRevisionError():
+            return problem_response(request, 428, error.code, error.message, hint=error.hint)
         case NotFoundError():
             return problem_response(request, 404, error.code, error.message, hint=error.hint)
         case ConflictError() | StaleAttemptError():

@@ -99,7 +99,7 @@ class SweepPage(BaseModel):
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(400, 413, 415))
-def submit(
+def submit_sweep(
     submission: Annotated[SweepSubmission, Body(examples=[EXAMPLE])],
     response: Response,
     store: StoreParameter,
@@ -139,13 +139,13 @@ def list_sweeps(
 
 
 @router.get("/{id}", responses=refusals(404))
-def show(id: str, store: StoreParameter) -> SweepDetail:
+def show_sweep(id: str, store: StoreParameter) -> SweepDetail:
     """Show one sweep: where it stands, its trials, and which of them is best."""
     return _detail(store.sweeps.get(id), store.sweeps.trials(id))
 
 
 @router.post("/{id}/cancel", responses=refusals(404, 409))
-def cancel(id: str, store: StoreParameter) -> SweepDetail:
+def cancel_sweep(id: str, store: StoreParameter) -> SweepDetail:
     """Cancel: its trials end after their rounds, those that have ended stay."""
     return _detail(store.sweeps.request_cancel(id), store.sweeps.trials(id))
 

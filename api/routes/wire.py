@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.domain.records import AttemptRecord, ExperimentRecord
+from api.domain.records import AttemptRecord, ExperimentRecord, SummaryRecord
 from api.domain.states import State
 
 # Labels for people and filters: no control characters, no white space at the ends.
@@ -62,9 +62,17 @@ class ExperimentSummary(BaseModel):
     trajectory_hash: str = Field(description="SHA-256 over what may change a result.")
     created_at: datetime
     updated_at: datetime
+    archived: bool = Field(description="Left out of lists that do not ask for it.")
+    waiting: str | None = Field(description="Why it is still queued, once somebody looked.")
+    forked_from: str | None = Field(description="The id of the experiment from whose checkpoint it began.")
+    sweep_id: str | None = Field(description="The sweep that it is a trial of.")
+    trial: int | None = Field(description="Its number in the sweep.")
+    test_accuracy: float | None = Field(description="Final; null before it ended with a result that has it.")
+    validation_accuracy: float | None = Field(description="Likewise.")
+    auxiliary_accuracy: float | None = Field(description="Likewise.")
 
     @classmethod
-    def of(cls, record: ExperimentRecord) -> ExperimentSummary:
+    def of(cls, record: SummaryRecord) -> ExperimentSummary:
         """From a record."""
         return cls(**_summary_fields(record))
 
@@ -87,6 +95,7 @@ class ExperimentDetail(ExperimentSummary):
 
     attempts: list[Attempt]
     spec: dict[str, Any] = Field(description="The spec with every default filled in.")
+    revision: int = Field(description="Counts edits; the first part of the ETag.")
     result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
     retried_from: str | None
     submitted_by: str | None = Field(description="The id of the API key it was submitted with; null where that needed none.")
@@ -98,6 +107,7 @@ class ExperimentDetail(ExperimentSummary):
             **_summary_fields(record),
             attempts=[Attempt.model_validate(attempt) for attempt in attempts],
             spec=record.spec,
+            revision=record.revision,
             result=record.result,
             retried_from=record.retried_from,
             submitted_by=record.submitted_by,
@@ -105,10 +115,10 @@ class ExperimentDetail(ExperimentSummary):
 
 
 class ExperimentPage(BaseModel):
-    """Experiments, newest first."""
+    """Experiments in order; with `where` there may be fewer than `limit`, or none, though more follow."""
 
     experiments: list[ExperimentSummary]
-    next: str | None = Field(description="Pass it as `before` for the next page; null on the last.")
+    next: str | None = Field(description="Pass it as `before` for the next page, with the same `sort`; null on the last.")
 
 
 class Curve(BaseModel):
@@ -140,9 +150,11 @@ class EventPage(BaseModel):
 
     events: list[Event]
     next: int = Field(description="Pass it as `after` for what comes next.")
+    ended: bool = Field(description="Nothing will come any more: the experiment has ended and these were its last events.")
 
 
-def _summary_fields(record: ExperimentRecord) -> dict[str, Any]:
-    plain = ("id", "name", "state", "reason", "message", "spec_hash", "trajectory_hash", "created_at", "updated_at")
-    fields = {name: getattr(record, name) for name in plain}
-    return {**fields, "tags": list(record.tags), "progress": Progress(round=record.round, rounds=record.rounds)}
+def _summary_fields(record: SummaryRecord) -> dict[str, Any]:
+    derived = {"tags", "progress", "archived"}
+    fields = {name: getattr(record, name) for name in ExperimentSummary.model_fields if name not in derived}
+    progress = Progress(round=record.round, rounds=record.rounds)
+    return {**fields, "tags": list(record.tags), "progress": progress, "archived": record.archived_at is not None}

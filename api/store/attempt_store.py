@@ -90,7 +90,8 @@ class AttemptStore(Database):
             if state == State.CANCELLED and reason is None:
                 # Why its end was asked for says more than that it came.
                 reason, message = row.reason, row.message
-            row.result = None if result is None else plain(result)
+            if result is not None:
+                row.end_with(plain(result))
             change_state(session, row, state, at, reason=reason, message=message)
 
     def interrupt(self, attempt_id: int, token: int, *, reason: str, message: str, max_attempts: int) -> ExperimentRecord:

@@ -11,24 +11,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine, QueuePool, delete, func, select
-from sqlalchemy.orm import Session
 
+from api.domain.listing import Filters, Order
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import TERMINAL, State
 from api.store.attempt_store import AttemptStore
+from api.store.edit_store import EditStore
 from api.store.engine import now, open_engine
 from api.store.history import change_state
 from api.store.keys import KeyStore
-from api.store.listing import newest
+from api.store.list_store import ListStore
+from api.store.listing import page_of
+from api.store.lookup import find, require_ended, unknown
 from api.store.migrate import migrate
 from api.store.submission import queue_experiment, queue_once
 from api.store.sweeps import SweepStore, require_ended_sweep
 from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow
-from heron_ray.errors import ConflictError, NotFoundError
+from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec, parse_spec
-
-# Digits of the greatest number of an experiment, 2**31 - 1.
-LONGEST_NUMBER = 10
 
 
 class Store(AttemptStore):
@@ -42,6 +42,8 @@ class Store(AttemptStore):
         super().__init__(engine)
         self.sweeps = SweepStore(engine)
         self.keys = KeyStore(engine)
+        self.lists = ListStore(engine)
+        self.edits = EditStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -96,8 +98,8 @@ class Store(AttemptStore):
             SpecError: Its spec, from an earlier version, is not valid any more.
         """
         with self._writing() as session:
-            ended = _find(session, id)
-            _require_ended(ended, "retried", hint="it will be queued again by itself where the infrastructure fails it")
+            ended = find(session, id)
+            require_ended(ended, "retried", hint="it will be queued again by itself where the infrastructure fails it")
             spec, tags = parse_spec(ended.spec), [tag.tag for tag in ended.tags]
             if key is None:
                 row = queue_experiment(session, spec, tags, retried_from=id, submitted_by=submitted_by)
@@ -113,35 +115,22 @@ class Store(AttemptStore):
             ConflictError: It, or the sweep it is a trial of, has not ended.
         """
         with self._writing() as session:
-            row = _find(session, id, lock=True)
-            _require_ended(row, "deleted", hint="cancel it first")
+            row = find(session, id, lock=True)
+            require_ended(row, "deleted", hint="cancel it first")
             require_ended_sweep(session, row)
             session.execute(delete(ExperimentRow).where(ExperimentRow.number == row.number))
 
     def get(self, id: str) -> ExperimentRecord:
         """One experiment. Raises NotFoundError."""
         with self._reading() as session:
-            return _find(session, id).to_record()
+            return find(session, id).to_record()
 
-    def list(
-        self, *, limit: int, before: str | None = None, states: Sequence[State] = (), tag: str | None = None
-    ) -> builtins.list[ExperimentRecord]:
-        """Up to `limit` experiments, newest first.
-
-        Args:
-            limit: At most this many.
-            before: Only older ones: than the experiment with this id, or than this number. The number is the better
-                cursor, for it outlives its experiment.
-            states: Only these; all where none are given.
-            tag: Only those with this tag.
-
-        Raises:
-            NotFoundError: `before` is the id of no experiment.
-        """
+    def list(self, *, limit: int, states: Sequence[State] = ()) -> builtins.list[ExperimentRecord]:
+        """Up to `limit` experiments in full, newest first: of these states, or all. `ListStore` has lists for people."""
         with self._reading() as session:
-            older_than = None if before is None else _number(session, before)
-            found = newest(limit=limit, older_than=older_than, states=states, tag=tag)
-            return [row.to_record() for row in session.scalars(found)]
+            numbers, _ = page_of(session, Filters(states=tuple(states)), Order(), None, limit=limit)
+            rows = session.scalars(select(ExperimentRow).where(ExperimentRow.number.in_(numbers)))
+            return [row.to_record() for row in sorted(rows, key=lambda row: -row.number)]
 
     def count(self) -> dict[State, int]:
         """How many experiments are in each state; states without any are there with 0."""
@@ -155,7 +144,7 @@ class Store(AttemptStore):
         with self._reading() as session:
             found = session.execute(statement).one_or_none()
         if found is None:
-            raise _unknown(id)
+            raise unknown(id)
         return State(found[0]), found[1]
 
     def connections(self) -> tuple[int, int]:
@@ -166,7 +155,7 @@ class Store(AttemptStore):
     def attempts(self, id: str) -> builtins.list[AttemptRecord]:
         """The attempts at an experiment, oldest first. Raises NotFoundError."""
         with self._reading() as session:
-            number = _find(session, id).number
+            number = find(session, id).number
             statement = select(AttemptRow).where(AttemptRow.experiment == number).order_by(AttemptRow.number)
             return [attempt.to_record(id) for attempt in session.scalars(statement)]
 
@@ -174,7 +163,7 @@ class Store(AttemptStore):
         """Every series: name -> {"rounds": [...], "values": [...]}, in order of rounds. Raises NotFoundError."""
         found: dict[str, dict[str, Any]] = {}
         with self._reading() as session:
-            number = _find(session, id).number
+            number = find(session, id).number
             statement = select(PointRow.series, PointRow.round, PointRow.value).where(PointRow.experiment == number)
             for name, round, value in session.execute(statement.order_by(PointRow.series, PointRow.round)):
                 curve = found.setdefault(name, {"rounds": [], "values": []})
@@ -185,7 +174,7 @@ class Store(AttemptStore):
     def events(self, id: str, *, after: int, limit: int) -> builtins.list[EventRecord]:
         """Up to `limit` events with a number above `after`, in order. Raises NotFoundError."""
         with self._reading() as session:
-            number = _find(session, id).number
+            number = find(session, id).number
             statement = select(EventRow).where(EventRow.experiment == number, EventRow.id > after)
             return [row.to_record() for row in session.scalars(statement.order_by(EventRow.id).limit(limit))]
 
@@ -197,33 +186,10 @@ class Store(AttemptStore):
             ConflictError: It has ended.
         """
         with self._writing() as session:
-            row = _find(session, id, lock=True)
+            row = find(session, id, lock=True)
             if State(row.state) in TERMINAL:
                 raise ConflictError(f"experiment {id} has ended: it is {row.state} and cannot be cancelled")
             if row.state != State.CANCELLING:
                 target = State.CANCELLED if row.state == State.QUEUED else State.CANCELLING
                 change_state(session, row, target, now(session), reason="cancel_requested", message="cancelled on request")
             return row.to_record()
-
-
-def _find(session: Session, id: str, *, lock: bool = False) -> ExperimentRow:
-    statement = select(ExperimentRow).where(ExperimentRow.id == id)
-    row = session.scalar(statement.with_for_update() if lock else statement)
-    if row is None:
-        raise _unknown(id)
-    return row
-
-
-def _number(session: Session, cursor: str) -> int:
-    """The number that a cursor stands for. Ids are longer than the longest number."""
-    is_number = cursor.isdecimal() and len(cursor) <= LONGEST_NUMBER
-    return int(cursor) if is_number else _find(session, cursor).number
-
-
-def _unknown(id: str) -> NotFoundError:
-    return NotFoundError(f"there is no experiment {id!r}", hint="GET /v1/experiments lists them")
-
-
-def _require_ended(row: ExperimentRow, done: str, *, hint: str) -> None:
-    if State(row.state) not in TERMINAL:
-        raise ConflictError(f"experiment {row.id} has not ended: it is {row.state} and cannot be {done}", hint=hint)

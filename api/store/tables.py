@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,10 +26,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from api.domain.access import Scope
 from api.domain.keys import KeyRecord
-from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
+from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord, SummaryRecord
 from api.domain.states import State
 
 LIVING = text("ended_at IS NULL")
+ARCHIVED = text("archived_at IS NOT NULL")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -64,11 +67,19 @@ class ExperimentRow(Base):
         Index("ix_experiment_state_number", "state", "number"),
         Index("uq_experiment_idempotency_key", "idempotency_key", unique=True),
         Index("uq_experiment_sweep_id_trial", "sweep_id", "trial", unique=True),
+        # One for every order of the list: it is walked once per state.
+        Index("ix_experiment_state_updated_at", "state", "updated_at", "number"),
+        Index("ix_experiment_state_name", "state", "name", "number"),
+        Index("ix_experiment_state_test_accuracy", "state", "test_accuracy", "number"),
+        Index("ix_experiment_state_validation_accuracy", "state", "validation_accuracy", "number"),
+        Index("ix_experiment_state_auxiliary_accuracy", "state", "auxiliary_accuracy", "number"),
+        Index("ix_experiment_archived", "number", sqlite_where=ARCHIVED, postgresql_where=ARCHIVED),
     )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     id: Mapped[str] = mapped_column(String(32), unique=True)
-    name: Mapped[str] = mapped_column(String(200))
+    # PostgreSQL would sort names by its language; SQLite sorts them as this does.
+    name: Mapped[str] = mapped_column(String(200).with_variant(String(200, collation="C"), "postgresql"))
     spec: Mapped[dict[str, Any]]
     spec_hash: Mapped[str] = mapped_column(String(64))
     trajectory_hash: Mapped[str] = mapped_column(String(64))
@@ -94,39 +105,31 @@ class ExperimentRow(Base):
     forked_from: Mapped[str | None] = mapped_column(String(32))
     forked_round: Mapped[int | None] = mapped_column(Integer)
     submitted_by: Mapped[str | None] = mapped_column(String(32))
+    test_accuracy: Mapped[float | None] = mapped_column(Float(53))
+    validation_accuracy: Mapped[float | None] = mapped_column(Float(53))
+    auxiliary_accuracy: Mapped[float | None] = mapped_column(Float(53))
 
-    tags: Mapped[list[TagRow]] = relationship(order_by="TagRow.position", lazy="selectin")
+    tags: Mapped[list[TagRow]] = relationship(order_by="TagRow.position", lazy="selectin", cascade="all, delete-orphan")
+
+    def end_with(self, result: Mapping[str, Any]) -> None:
+        """Keep what the run measured; what lists show and sort by stands in columns of its own."""
+        self.result = dict(result)
+        self.test_accuracy = result.get("test_accuracy")
+        self.validation_accuracy = result.get("validation_accuracy")
+        self.auxiliary_accuracy = result.get("auxiliary_accuracy")
+
+    def to_summary(self) -> SummaryRecord:
+        """A frozen copy without spec and result, which need not be loaded."""
+        return SummaryRecord(**self._fields_of(SummaryRecord))
 
     def to_record(self) -> ExperimentRecord:
         """A frozen copy."""
-        return ExperimentRecord(
-            number=self.number,
-            id=self.id,
-            name=self.name,
-            spec=self.spec,
-            spec_hash=self.spec_hash,
-            trajectory_hash=self.trajectory_hash,
-            tags=tuple(tag.tag for tag in self.tags),
-            state=State(self.state),
-            reason=self.reason,
-            message=self.message,
-            round=self.round,
-            rounds=self.rounds,
-            result=self.result,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            attempts=self.attempts,
-            events=self.events,
-            retried_from=self.retried_from,
-            revision=self.revision,
-            archived_at=self.archived_at,
-            retry=self.retry,
-            resources=self.resources,
-            waiting=self.waiting,
-            forked_from=self.forked_from,
-            forked_round=self.forked_round,
-            submitted_by=self.submitted_by,
-        )
+        return ExperimentRecord(**self._fields_of(ExperimentRecord))
+
+    def _fields_of(self, record: type[SummaryRecord]) -> dict[str, Any]:
+        """The columns that a record has fields for, by name."""
+        found = {field.name: getattr(self, field.name) for field in fields(record)}
+        return {**found, "tags": tuple(tag.tag for tag in self.tags), "state": State(self.state)}
 
 
 class TagRow(Base):

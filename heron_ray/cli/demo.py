@@ -133,7 +133,7 @@ class Follower(threading.Thread):
 def _cancel_unfinished(client: Client) -> None:
     """Cancel this demo's experiments, or those that one which was killed left in the database."""
     try:
-        for experiment in client.list(states=UNFINISHED, tag=TAG):
+        for experiment in client.list(states=UNFINISHED, tags=[TAG]):
             with suppress(ConflictError):
                 client.cancel(experiment.id)
     except HeronError as error:

@@ -13,6 +13,7 @@ from heron_ray.client.connection import Connection, path_of
 from heron_ray.client.event_stream import parse_events
 from heron_ray.client.experiments import (
     ENDED,
+    Comparison,
     Curve,
     Event,
     EventPage,
@@ -20,12 +21,13 @@ from heron_ray.client.experiments import (
     ExperimentPage,
     ExperimentSummary,
     Health,
+    Outcome,
     Part,
     Submitted,
 )
 from heron_ray.client.patience import Patience
 from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSummary
-from heron_ray.errors import NotEndedError, UnreachableError
+from heron_ray.errors import NotEndedError, StaleEditError, UnreachableError
 from heron_ray.spec import ExperimentSpec
 
 # A silent stream sends a comment every 15 s, so three in a row must have been lost.
@@ -73,27 +75,75 @@ class Client:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return Submitted.of(self._post("/v1/experiments", json={"spec": _plain(spec), "tags": list(tags)}, headers=headers))
 
-    def page(
+    def page(self, *, limit: int = MOST_PER_PAGE, before: str | None = None, **asked: Any) -> ExperimentPage:
+        """A page of at most 200 experiments; its `next` goes into `before` of the page after it.
+
+        Args:
+            limit: At most this many.
+            before: The `next` of the page before.
+            asked: As for `list`.
+
+        Raises:
+            SpecError: A condition names no field of a spec.
+        """
+        several = {"states": "state", "tags": "tag"}
+        chosen = {several.get(name, name): value for name, value in asked.items()}
+        return ExperimentPage.of(self._get("/v1/experiments", params=_given({**chosen, "limit": limit, "before": before})))
+
+    def list(
         self,
         *,
-        limit: int = MOST_PER_PAGE,
-        before: str | None = None,
         states: Sequence[str] = (),
-        tag: str | None = None,
-    ) -> ExperimentPage:
-        """A page of at most 200 experiments, newest first; its `next` goes into `before` of the page after it."""
-        chosen = {"limit": limit, "before": before, "state": list(states), "tag": tag}
-        return ExperimentPage.of(self._get("/v1/experiments", params=_given(chosen)))
+        tags: Sequence[str] = (),
+        name: str | None = None,
+        where: Sequence[str] = (),
+        archived: str = "false",
+        sort: str = "-created",
+    ) -> Iterator[ExperimentSummary]:
+        """Every experiment that fits, newest first or in another order; pages are fetched as they are needed.
 
-    def list(self, *, states: Sequence[str] = (), tag: str | None = None) -> Iterator[ExperimentSummary]:
-        """Every experiment, newest first; pages are fetched as they are needed."""
+        Args:
+            states: Only these.
+            tags: Only those with all of these.
+            name: Only those with this in their name.
+            where: Only those of whose spec this holds, such as `method.zeroth_order.mu>=1e-4`.
+            archived: `false`, `true` (only those) or `any`.
+            sort: A key such as `created` or `test_accuracy`; with `-` before it, descending.
+        """
         before: str | None = None
         while True:
-            page = self.page(before=before, states=states, tag=tag)
+            page = self.page(before=before, states=states, tags=tags, name=name, where=where, archived=archived, sort=sort)
             yield from page.experiments
             before = page.next
             if before is None:
                 return
+
+    def compare(self, ids: Sequence[str]) -> Comparison:
+        """What tells from 2 to 50 experiments apart."""
+        return Comparison.of(self._get("/v1/experiments/compare", params={"id": [*ids]}))
+
+    def act(self, action: str, ids: Sequence[str]) -> tuple[Outcome, ...]:
+        """Cancel, retry, archive, unarchive or delete many; what one is refused stops no other."""
+        outcomes: tuple[Outcome, ...] = ()
+        unique = [*dict.fromkeys(ids)]
+        for start in range(0, len(unique), MOST_PER_PAGE):
+            body = {"action": action, "ids": unique[start : start + MOST_PER_PAGE]}
+            outcomes += tuple(map(Outcome.of, self._post("/v1/experiments/actions", json=body)["outcomes"]))
+        return outcomes
+
+    def retag(self, id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Experiment:
+        """Add and remove tags; the experiment as it is then. Edits by others in the same moment are kept."""
+        path = path_of("experiment", id)
+        while True:
+            shown = self._connection.send("GET", path)
+            kept = [tag for tag in shown.json()["tags"] if tag not in remove]
+            changed = {"tags": [*dict.fromkeys([*kept, *add])]}
+            try:
+                return Experiment.of(
+                    self._connection.call("PATCH", path, json=changed, headers={"If-Match": shown.headers["ETag"]})
+                )
+            except StaleEditError:
+                continue
 
     def get(self, id: str) -> Experiment:
         """Everything about one experiment but its curves and events."""

@@ -20,6 +20,7 @@ from heron_ray.errors import (
     ServiceError,
     SpecError,
     SpecIssue,
+    StaleEditError,
     TooManyRequestsError,
     UnauthenticatedError,
     UnreachableError,
@@ -95,6 +96,8 @@ class Connection:
             return SpecError([SpecIssue(**issue) for issue in problem["issues"]], hint=hint)
         if code == PolicyError.code:
             return PolicyError([SpecIssue(**issue) for issue in problem["issues"]], hint=hint)
+        if code == StaleEditError.code:
+            return StaleEditError(detail, revision=problem["revision"], hint=hint)
         if code == TooManyRequestsError.code:
             return TooManyRequestsError(detail, retry_after_s=int(response.headers["Retry-After"]), hint=hint)
         for known in (NotFoundError, UnauthenticatedError, ForbiddenError):

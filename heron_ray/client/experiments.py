@@ -49,6 +49,14 @@ class ExperimentSummary(Document):
     trajectory_hash: str
     created_at: datetime
     updated_at: datetime
+    archived: bool
+    waiting: str | None
+    forked_from: str | None
+    sweep_id: str | None
+    trial: int | None
+    test_accuracy: float | None
+    validation_accuracy: float | None
+    auxiliary_accuracy: float | None
 
     @property
     def has_ended(self) -> bool:
@@ -72,16 +80,37 @@ class Experiment(ExperimentSummary):
 
     attempts: tuple[Attempt, ...]
     spec: dict[str, Any]
+    revision: int
     result: dict[str, Any] | None
     retried_from: str | None
     submitted_by: str | None
 
 
+class Outcome(Document):
+    """What became of one of many experiments; `problem` says why it was refused, None where it was not."""
+
+    id: str
+    status: int
+    state: str | None
+    retried_as: str | None
+    problem: dict[str, Any] | None
+
+
 class ExperimentPage(Document):
-    """Experiments, newest first; `next` is the cursor of the page after it, None on the last."""
+    """Experiments, in the order asked for; `next` is the cursor of the page after it, None on the last."""
 
     experiments: tuple[ExperimentSummary, ...]
     next: str | None
+
+
+class Comparison(Document):
+    """What tells experiments apart: values by dotted path and id; of the series, the names that all have."""
+
+    experiments: tuple[ExperimentSummary, ...]
+    differences: dict[str, dict[str, Any]]
+    figures: dict[str, dict[str, float]]
+    shared_series: tuple[str, ...]
+    series: dict[str, tuple[str, ...]]
 
 
 class PlainCurve(TypedDict):
@@ -116,6 +145,7 @@ class EventPage(Document):
 
     events: tuple[Event, ...]
     next: int
+    ended: bool
 
 
 class Part(Document):

@@ -87,7 +87,7 @@ def test_ps_lists_the_newest_first_and_filters(heron, service, store) -> None:
     assert [experiment["id"] for experiment in heron("ps", "--json", "--state", "cancelled").object["experiments"]] == [ids[1]]
     assert [experiment["id"] for experiment in heron("ps", "--json", "--tag", "tag-2").object["experiments"]] == [ids[2]]
     lines = heron("ps").stdout.splitlines()
-    assert lines[0].split() == ["ID", "NAME", "STATE", "ROUND", "SUBMITTED", "TAGS"]
+    assert lines[0].split() == ["ID", "NAME", "STATE", "ROUND", "ACCURACY", "SUBMITTED", "TAGS"]
     assert lines[1].split()[:4] == [ids[2], "number-2", "QUEUED", "0/3"]
 
 
@@ -97,7 +97,7 @@ def test_ps_reads_as_many_pages_as_it_takes(heron, service, store, monkeypatch) 
     assert [experiment["id"] for experiment in heron("ps", "--json").object["experiments"]] == ids[::-1]
     limited = heron("ps", "--limit", "3")
     assert len(limited.stdout.splitlines()) == 4
-    assert "only the newest 3" in limited.stderr
+    assert "only the first 3" in limited.stderr
 
 
 def test_an_unknown_state_is_bad_usage(heron, service) -> None:
@@ -150,11 +150,78 @@ def test_delete_removes_an_ended_experiment_and_no_other(heron, service, store) 
     assert store.list(limit=9) == []
 
 
-@pytest.mark.parametrize("verb", ["show", "watch", "cancel", "retry", "delete"])
+def test_ps_narrows_and_sorts_by_what_specs_say_and_runs_came_to(heron, service, store, dispatcher) -> None:
+    ids = [store.submit(parse_spec({**SPEC, "seed": seed}), ["a", f"tag-{seed}"]).id for seed in range(3)]
+    dispatcher.succeed(dispatcher.claim())
+
+    def listed(*arguments: str) -> list[str]:
+        return [experiment["id"] for experiment in heron("ps", "--json", *arguments).object["experiments"]]
+
+    assert listed("--where", "seed>=1", "--where", "method.kind=heron") == [ids[2], ids[1]]
+    assert listed("--tag", "a", "--tag", "tag-1") == [ids[1]]
+    assert listed("--sort", "-test_accuracy") == [ids[0], ids[2], ids[1]]
+    assert listed("--name", "tiny", "--sort", "created") == ids
+    assert listed("--name", "huge") == []
+    assert "50.00 %" in heron("ps", "--state", "succeeded").stdout
+
+
+def test_a_condition_on_a_field_that_no_spec_has_is_bad_usage_and_names_the_nearest(heron, service) -> None:
+    outcome = heron("ps", "--where", "method.zeroth_order.mo=1", "--json")
+    assert (outcome.code, outcome.object["error"]["code"]) == (2, "invalid_spec")
+    assert "did you mean 'method.zeroth_order.mu'?" in outcome.stderr
+
+
+def test_ended_experiments_go_into_the_archive_and_back(heron, service, store) -> None:
+    ids = [store.submit(parse_spec(SPEC)).id for _ in range(3)]
+    for id in ids[:2]:
+        store.request_cancel(id)
+    outcome = heron("archive", *ids)
+    assert outcome.code == 4
+    assert f"archived {ids[0]}" in outcome.stderr
+    assert f"error: experiment {ids[2]} has not ended" in outcome.stderr
+    assert [found["id"] for found in heron("ps", "--json").object["experiments"]] == [ids[2]]
+    assert [found["id"] for found in heron("ps", "--json", "--archived", "true").object["experiments"]] == [ids[1], ids[0]]
+    undone = heron("archive", "--undo", ids[0], "--json")
+    assert (undone.code, [found["status"] for found in undone.object["outcomes"]]) == (0, [200])
+    assert store.get(ids[0]).archived_at is None
+
+
+def test_tags_are_added_and_removed(heron, service, store) -> None:
+    id = store.submit(parse_spec(SPEC), ["a", "b"]).id
+    assert heron("tag", id, "--add", "c", "--add", "a", "--remove", "b").stdout.split() == ["a", "c"]
+    assert store.get(id).tags == ("a", "c")
+    assert heron("tag", id, "--remove", "a", "--json").object["tags"] == ["c"]
+
+
+def test_a_tag_edit_is_repeated_where_somebody_else_was_faster(heron, service, store, monkeypatch) -> None:
+    id, edit = store.submit(parse_spec(SPEC), ["a"]).id, store.edits.edit
+    rivals = [["a", "theirs"], ["a", "theirs", "too"]]
+
+    def edit_second(*arguments, **options):
+        if rivals:
+            edit(id, tags=rivals.pop(0))
+        return edit(*arguments, **options)
+
+    monkeypatch.setattr(store.edits, "edit", edit_second)
+    assert heron("tag", id, "--add", "mine").stdout.split() == ["a", "theirs", "too", "mine"]
+
+
+def test_compare_prints_what_differs_in_a_column_for_each(heron, service, store, dispatcher) -> None:
+    ids = [store.submit(parse_spec({**SPEC, "seed": seed})).id for seed in (7, 8)]
+    dispatcher.succeed(dispatcher.claim())
+    lines = [line.split() for line in heron("compare", *ids).stdout.splitlines()]
+    assert lines[:3] == [ids, ["state", "SUCCEEDED", "QUEUED"], ["seed", "7", "8"]]
+    assert ["test_accuracy", "0.5"] in lines
+    assert heron("compare", *ids, "--json").object["differences"] == {"seed": {ids[0]: 7, ids[1]: 8}}
+    assert heron("compare", ids[0]).code == 2
+    assert heron("compare", ids[0], "0123abcd").code == 3
+
+
+@pytest.mark.parametrize("verb", ["show", "watch", "cancel", "retry", "delete", "tag", "archive"])
 def test_an_unknown_id_exits_with_3(heron, service, verb: str) -> None:
     outcome = heron(verb, "0123abcd", "--json")
     assert outcome.code == 3
-    assert outcome.object["error"]["code"] == "not_found"
+    assert '"not_found"' in outcome.stdout
     assert outcome.stderr.startswith("error: ")
 
 

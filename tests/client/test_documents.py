@@ -92,10 +92,10 @@ def test_an_answer_that_lacks_a_field_is_named() -> None:
 def test_the_list_goes_over_every_page_and_takes_no_more_than_is_asked_for(client, store) -> None:
     ids = [store.submit(parse_spec(SPEC), ["mine"]).id for _ in range(203)]
     store.submit(parse_spec(SPEC))
-    listed = list(client.list(tag="mine", states=["QUEUED"]))
+    listed = list(client.list(tags=["mine"], states=["QUEUED"]))
     assert [experiment.id for experiment in listed] == ids[::-1]
     assert all(isinstance(experiment, ExperimentSummary) for experiment in listed)
-    assert [experiment.id for experiment in itertools.islice(client.list(tag="mine"), 2)] == ids[:-3:-1]
+    assert [experiment.id for experiment in itertools.islice(client.list(tags=["mine"]), 2)] == ids[:-3:-1]
 
 
 def test_waiting_ends_with_the_experiment_and_outlasts_a_restart(client, service, store, dispatcher) -> None:

@@ -40,10 +40,14 @@ def snapshot(url: str) -> Iterator[tuple[Connection, str | None]]:
         with connection:
             if file is None:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
+            # Nothing was written, and the end of a transaction on a damaged file would be an error of its own.
+            transaction = connection.begin()
+            try:
                 with opening(engine):
                     revision = current_revision(connection)
                 yield connection, revision
+            finally:
+                transaction.rollback()
 
 
 def sqlite_file(engine: Engine) -> Path | None:

@@ -97,7 +97,7 @@ def test_events_as_json_are_paged_by_number(api, sqlite_store, start_run):
     nothing = api.get(f"/v1/experiments/{experiment.id}/events", params={"after": rest["next"]}).json()
     assert [event["data"]["state"] for event in first["events"] + rest["events"]] == ["QUEUED", "STARTING", "RUNNING"]
     assert [event["id"] for event in first["events"] + rest["events"]] == [1, 2, 3]
-    assert nothing == {"events": [], "next": 3}
+    assert nothing == {"events": [], "next": 3, "ended": False}
 
 
 def test_cancelling_answers_with_the_new_state_and_a_second_time_is_a_conflict(api):
@@ -184,6 +184,8 @@ def test_the_openapi_document_is_plain_json_and_names_every_route(api):
     about_experiments = {path for path in document["paths"] if path.startswith("/v1/experiments") and "figures" not in path}
     assert about_experiments == {
         "/v1/experiments",
+        "/v1/experiments/actions",
+        "/v1/experiments/compare",
         "/v1/experiments/{id}",
         "/v1/experiments/{id}/series",
         "/v1/experiments/{id}/events",

@@ -20,8 +20,8 @@ from heron_ray.errors import DatabaseError
 
 FIRST_SCHEMA = (
     "INSERT INTO experiment (number, id, name, spec, spec_hash, trajectory_hash, state, round, rounds, created_at,"
-    " updated_at, attempts, events) VALUES (7, 'first', 'old', '{}', 's', 't', 'SUCCEEDED', 20, 20,"
-    " CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 1, 0)",
+    " updated_at, attempts, events, result) VALUES (7, 'first', 'old', '{}', 's', 't', 'SUCCEEDED', 20, 20,"
+    """ CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 1, 0, '{"test_accuracy": 0.75, "validation_accuracy": null}')""",
     "INSERT INTO experiment_tag (experiment, tag, position) VALUES (7, 'night', 0)",
     "INSERT INTO attempt (id, experiment, number, token, owner, lease_expires_at, node, started_at, ended_at, exit_reason)"
     " VALUES (41, 7, 1, 1, 'me', CURRENT_TIMESTAMP, 'node-a', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, 'succeeded')",
@@ -49,13 +49,15 @@ def test_a_database_of_the_first_schema_is_upgraded_with_all_that_it_holds(datab
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         for statement in FIRST_SCHEMA:
-            connection.execute(text(statement))
+            connection.exec_driver_sql(statement)
     engine.dispose()
     store = Store.open(database_url)
-    (experiment,) = store.list(limit=9, tag="night")
+    (experiment,) = store.list(limit=9)
     (attempt,) = store.attempts("first")
     store.close()
     assert (experiment.id, experiment.state, experiment.rounds) == ("first", "SUCCEEDED", 20)
+    assert (experiment.tags, experiment.revision, experiment.archived_at) == (("night",), 1, None)
+    assert (experiment.test_accuracy, experiment.validation_accuracy, experiment.auxiliary_accuracy) == (0.75, None, None)
     assert (attempt.id, attempt.node, attempt.exit_reason) == (41, "node-a", "succeeded")
 
 

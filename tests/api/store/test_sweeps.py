@@ -120,8 +120,9 @@ def test_an_owner_whose_sweep_was_taken_over_can_write_nothing(store, sweep, mak
 
 def test_a_trial_submitted_twice_is_one_experiment(store, sweep, make_spec):
     ids = {store.sweeps.submit_trial(sweep.id, sweep.token, 2, make_spec(seed=2)) for _ in range(3)}
-    (experiment,) = store.list(limit=9, tag=f"sweep-{sweep.id}")
+    (experiment,) = store.list(limit=9)
     assert ids == {experiment.id}
+    assert (experiment.sweep_id, experiment.trial, experiment.tags) == (sweep.id, 2, (f"sweep-{sweep.id}",))
     states = [(trial.number, trial.state, trial.experiment_id) for trial in store.sweeps.trials(sweep.id)]
     assert states == [(1, State.QUEUED, None), (2, State.QUEUED, experiment.id), (3, State.QUEUED, None)]
 

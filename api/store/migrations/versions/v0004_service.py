@@ -1,4 +1,4 @@
-"""What people may set beside a spec, why a queued experiment waits, where a fork came from; artifacts and API keys."""
+"""What people may set beside a spec, why a queued experiment waits, where a fork came from; sorted lists; artifacts, keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
+FIGURES = ("test_accuracy", "validation_accuracy", "auxiliary_accuracy")
 
 
 def upgrade() -> None:
@@ -19,6 +20,7 @@ def upgrade() -> None:
     op.add_column("experiment", sa.Column("forked_from", sa.String(32)))
     op.add_column("experiment", sa.Column("forked_round", sa.Integer))
     op.add_column("experiment", sa.Column("submitted_by", sa.String(32)))
+    _sort_lists()
     op.create_table(
         "artifact",
         sa.Column(
@@ -45,3 +47,19 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.DateTime(timezone=True)),
         sa.Column("revoked_at", sa.DateTime(timezone=True)),
     )
+
+
+def _sort_lists() -> None:
+    """Final figures as columns, and an index for every order of the list."""
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    if not is_sqlite:
+        # Names sort alike everywhere, whatever language the database was created for. SQLite does so by itself.
+        op.alter_column("experiment", "name", type_=sa.String(200, collation="C"), existing_nullable=False)
+    for figure in FIGURES:
+        op.add_column("experiment", sa.Column(figure, sa.Float(53)))
+        value = f"json_extract(result, '$.{figure}')" if is_sqlite else f"CAST(result ->> '{figure}' AS DOUBLE PRECISION)"
+        op.execute(f"UPDATE experiment SET {figure} = {value} WHERE result IS NOT NULL")  # noqa: S608 - constants
+    for column in ("updated_at", "name", *FIGURES):
+        op.create_index(f"ix_experiment_state_{column}", "experiment", ["state", column, "number"])
+    archived = sa.text("archived_at IS NOT NULL")
+    op.create_index("ix_experiment_archived", "experiment", ["number"], sqlite_where=archived, postgresql_where=archived)
