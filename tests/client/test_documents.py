@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from api.domain.states import TERMINAL
 from api.routes import catalogue as catalogue_routes
+from api.routes import experiments_wire, wire
 from api.routes import sweeps as sweep_routes
-from api.routes import wire
 from heron_ray import client as documents
 from heron_ray.catalogue import catalogue
 from heron_ray.client import ENDED, Client, Document, Experiment, ExperimentSummary
@@ -30,6 +30,7 @@ WIRE: dict[type[Document], type[BaseModel]] = {
         for name in ("Attempt", "Curve", "Event", "EventPage", "ExperimentPage", "ExperimentSummary")
     },
     **{getattr(documents, name): getattr(wire, name) for name in ("Health", "Progress", "Submitted")},
+    **{getattr(documents, name): getattr(experiments_wire, name) for name in ("Comparison", "Outcome")},
     **{getattr(documents, name): getattr(sweep_routes, name) for name in ("SubmittedSweep", "SweepPage", "SweepSummary")},
     documents.Trial: sweep_routes.Trial,
 }
