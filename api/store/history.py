@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.domain.states import State, require_transition
-from api.store.tables import EventRow, ExperimentRow, PointRow
+from api.store.bulk import insert_rows, upsert_rows
+from api.store.tables import EventRow, ExperimentRow, PointRow, table_of
 
 # Keeps a statement's parameters far below every database's limit.
 CHUNK = 500
@@ -30,9 +30,7 @@ def append_events(session: Session, row: ExperimentRow, events: Sequence[Mapping
         known = select(EventRow.key).where(EventRow.experiment == row.number, EventRow.key.in_(chunk))
         for key in session.scalars(known):
             del chunk[key]
-        fresh = [_event_values(row, event, at) for event in chunk.values()]
-        if fresh:
-            session.execute(insert(EventRow), fresh)
+        insert_rows(session, table_of(EventRow), [_event_values(row, event, at) for event in chunk.values()])
         _upsert_points(session, row, events[start : start + CHUNK])
     row.updated_at = at
 
@@ -86,14 +84,11 @@ def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime) ->
 
 def _upsert_points(session: Session, row: ExperimentRow, events: Sequence[Mapping[str, Any]]) -> None:
     finished = [event for event in events if event["kind"] == "round_finished"]
+    # Of a point that comes twice the later one stays: no statement may write a row twice.
+    values = {(series, event["round"]): plain(value) for event in finished for series, value in event["metrics"].items()}
     points = [
-        {"experiment": row.number, "series": series, "round": event["round"], "value": plain(value)}
-        for event in finished
-        for series, value in event["metrics"].items()
+        {"experiment": row.number, "series": series, "round": round, "value": value}
+        for (series, round), value in values.items()
     ]
-    if points:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(PointRow)
-        key = [PointRow.experiment, PointRow.series, PointRow.round]
-        session.execute(statement.on_conflict_do_update(index_elements=key, set_={"value": statement.excluded.value}), points)
+    upsert_rows(session, table_of(PointRow), points, column="value")
     row.round = max([row.round, *(event["round"] for event in finished)])
