@@ -13,6 +13,7 @@ from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
 from api.routes.documentation import documentation_page
 from api.routes.experiments import StoreParameter, router
+from api.routes.exports import router as exports_router
 from api.routes.feeds import Feeds
 from api.routes.figures import router as figures_router
 from api.routes.frame import Frame
@@ -22,6 +23,7 @@ from api.routes.key_ring import KeyRing
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
+from api.routes.series import router as series_router
 from api.routes.sweeps import router as sweeps_router
 from api.routes.wire import Health
 from api.settings import Settings
@@ -61,6 +63,8 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(catalogue_router)
     app.include_router(sweeps_router)
     app.include_router(figures_router)
+    app.include_router(series_router)
+    app.include_router(exports_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, tags=["service"])
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])

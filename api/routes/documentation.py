@@ -45,6 +45,9 @@ def curl_command(method: str, path: str, operation: dict[str, Any], base_url: st
     """A shell command for one route; `$ID` or `$SWEEP` stands for what the submitting command made."""
     variable = "SWEEP" if path.startswith("/v1/sweeps") else "ID"
     url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}")
+    # What a question cannot do without are ids.
+    needed = [found["name"] for found in operation.get("parameters", []) if found["in"] == "query" and found["required"]]
+    url += "?" * bool(needed) + "&".join(f"{name}=${variable}" for name in needed)
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     example = next(iter(content.get("schema", {}).get("examples", [])), None)
     if example is None:

@@ -21,7 +21,6 @@ from api.routes.wire import (
     ExperimentDetail,
     ExperimentPage,
     ExperimentSummary,
-    SeriesOfExperiment,
     Submission,
     Submitted,
 )
@@ -109,12 +108,6 @@ def list_experiments(
 def show(id: str, store: StoreParameter) -> ExperimentDetail:
     """Show one experiment: where it stands, why, its attempts, its spec and, once ended, its result."""
     return ExperimentDetail.describe(store.get(id), store.attempts(id))
-
-
-@router.get("/{id}/series", responses=refusals(404))
-def series(id: str, store: StoreParameter) -> SeriesOfExperiment:
-    """Get every metric's curve so far."""
-    return SeriesOfExperiment.model_validate({"series": store.series(id)})
 
 
 @router.get(

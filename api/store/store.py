@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import TERMINAL, State
 from api.store.attempt_store import AttemptStore
+from api.store.curves import CurveStore
 from api.store.engine import now, open_engine
 from api.store.history import change_state
 from api.store.keys import KeyStore
@@ -42,6 +43,7 @@ class Store(AttemptStore):
         super().__init__(engine)
         self.sweeps = SweepStore(engine)
         self.keys = KeyStore(engine)
+        self.curves = CurveStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -30,6 +30,8 @@ from heron_ray.errors import (
 
 # A silent stream sends a comment every 15 s, so three in a row must have been lost.
 STREAM_TIMEOUT_S = 50.0
+# A Parquet file is written before it is sent.
+EXPORT_TIMEOUT_S = 600.0
 SHORTEST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
 
@@ -85,6 +87,19 @@ class ServiceClient:
         """Every curve so far, by name: `rounds` and `values`."""
         found: dict[str, dict[str, Any]] = self._call("GET", f"{_path(id)}/series")["series"]
         return found
+
+    def export(self, ids: Sequence[str], *, file_format: str) -> Iterator[bytes]:
+        """Every point of experiments as a `csv` or `parquet` file, in pieces as they come."""
+        params = {"experiment": list(ids), "format": file_format}
+        timeout = httpx.Timeout(EXPORT_TIMEOUT_S, connect=5.0)
+        try:
+            with self._http.stream("GET", "/v1/series:export", params=params, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._error(response)
+                yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     def cancel(self, id: str) -> dict[str, Any]:
         """Ask for the experiment's end. Raises ConflictError where it has ended already."""

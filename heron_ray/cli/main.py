@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "ps": "List the service's experiments, newest first.",
         "show": "Show one experiment: state, progress, result.",
         "watch": "Follow an experiment live until it ends.",
+        "export": "Write every point of experiments to a file: experiment, series, round, value.",
         "cancel": "Cancel an experiment.",
         "retry": "Submit an ended experiment again.",
         "delete": "Delete an ended experiment with its events and curves.",
