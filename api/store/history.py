@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from api.domain.states import State, require_transition
@@ -30,7 +30,9 @@ def append_events(session: Session, row: ExperimentRow, events: Sequence[Mapping
         known = select(EventRow.key).where(EventRow.experiment == row.number, EventRow.key.in_(chunk))
         for key in session.scalars(known):
             del chunk[key]
-        insert_rows(session, table_of(EventRow), [_event_values(row, event, at) for event in chunk.values()])
+        fresh = [_event_values(row, event, at, number=number) for number, event in enumerate(chunk.values(), row.events + 1)]
+        insert_rows(session, table_of(EventRow), fresh)
+        row.events += len(fresh)
         _upsert_points(session, row, events[start : start + CHUNK])
     row.updated_at = at
 
@@ -48,14 +50,23 @@ def change_state(
 
 def append_state_event(session: Session, row: ExperimentRow, at: datetime) -> None:
     """Append the event that tells the state the row is in."""
-    event = {
+    append_events(session, row, [_state_event(row)], at)
+
+
+def add_first_event(session: Session, row: ExperimentRow, at: datetime) -> None:
+    """Add the first event of a new row, which must be told of it already (`events=1`): there is nothing to look up."""
+    values = _event_values(row, _state_event(row), at, number=1)
+    session.execute(insert(table_of(EventRow)), values)
+
+
+def _state_event(row: ExperimentRow) -> dict[str, Any]:
+    return {
         "kind": "state",
         "key": f"state:{row.attempts}:{row.state}",
         "state": str(row.state),
         "reason": row.reason,
         "message": row.message,
     }
-    append_events(session, row, [event], at)
 
 
 def plain(value: Any) -> Any:
@@ -69,12 +80,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    row.events += 1
+def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime, *, number: int) -> dict[str, Any]:
     data = {name: plain(value) for name, value in event.items() if name not in ("kind", "key")}
     return {
         "experiment": row.number,
-        "id": row.events,
+        "id": number,
         "kind": event["kind"],
         "key": event["key"],
         "data": data,
