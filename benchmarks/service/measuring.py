@@ -254,12 +254,12 @@ def memory(served: Served, kind: str, seconds: float) -> Iterator[Measure]:
     counts, sizes = [], []
     with httpx.Client(base_url=served.url, trust_env=False, timeout=60) as client:
         began, count = time.perf_counter(), 0
-        while time.perf_counter() - began < seconds or len(sizes) < 30:
+        while time.perf_counter() - began < seconds or len(sizes) < 12:
             id = client.post("/v1/experiments", json=example_submission()).raise_for_status().json()["id"]
             for path in (f"/v1/experiments/{id}", "/v1/experiments?limit=20", f"/v1/series:query?experiment={id}"):
                 client.get(path).raise_for_status()
             count += 4
-            if count % 40 == 0:
+            if count % 20 == 0:
                 counts.append(count)
                 sizes.append(served.rss_bytes())
     # The first half fills caches and pools.

@@ -13,6 +13,7 @@ from api.store.engine import open_engine, writer
 
 EXPERIMENTS = 3000
 SWEEP, EXPERIMENT, CURSOR = "s10000007", "e10000007", "1500"
+LONG_EXPERIMENT = "e10000009"
 
 # Most have ended, few wait, and of the tags one is everywhere and one is rare: as in a service that has run for long.
 FILL = f"""
@@ -37,6 +38,7 @@ INSERT INTO event (experiment, id, kind, key, data, created_at)
 INSERT INTO point (experiment, series, round, value)
   SELECT n, series, i, 0.5 FROM n CROSS JOIN (SELECT 1 AS i UNION SELECT 2) AS i
   CROSS JOIN (SELECT 'loss' AS series UNION SELECT 'validation_accuracy') AS s;
+INSERT INTO point (experiment, series, round, value) SELECT 9, 'loss', 2 * n + 10, n % 97 FROM n;
 DROP TABLE n
 """
 
@@ -52,6 +54,11 @@ QUESTIONS = {
     "list of a tag and a state": lambda store: store.list(limit=50, tag="everywhere", states=[State.SUCCEEDED]),
     "show": lambda store: [store.get(EXPERIMENT), *store.attempts(EXPERIMENT)],
     "series": lambda store: store.series(EXPERIMENT),
+    "curves": lambda store: store.curves.sample([EXPERIMENT, "e10000008"], points=10),
+    "thinned curves": lambda store: store.curves.sample([LONG_EXPERIMENT], points=10),
+    "running sums": lambda store: store.curves.running_sums(LONG_EXPERIMENT, ["loss"], points=10),
+    "points counted": lambda store: [store.curves.count(EXPERIMENT, up_to=100)],
+    "pages of points": lambda store: list(store.curves.pages(EXPERIMENT)),
     "events": lambda store: store.events(EXPERIMENT, after=1, limit=200),
     "a follower's look": lambda store: store.position(EXPERIMENT),
     "the dispatcher's look": lambda store: store.list(limit=100, states=[State.CANCELLING]),
