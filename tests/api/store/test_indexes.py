@@ -69,6 +69,8 @@ QUESTIONS = {
 }
 # The one question that has no condition: it walks the primary key from its end.
 WALKS = {"list", "sweeps"}
+# It reads the whole of one curve, so sorts of that curve's own rows are to be expected; a scan of the table is not.
+SORTS_ONE_CURVE = {"thinned curves"}
 
 
 @pytest.fixture
@@ -126,7 +128,10 @@ def all_plans(full_store):
         assert asked, name
         with full_store._engine.connect() as connection:
             for statement, parameters in asked:
-                if faults := faults_of(connection, statement, parameters, walks=name in WALKS):
+                faults = faults_of(connection, statement, parameters, walks=name in WALKS)
+                if name in SORTS_ONE_CURVE:
+                    faults = [fault for fault in faults if not fault.startswith(("Sort of", "USE TEMP B-TREE"))]
+                if faults:
                     found.setdefault(name, []).append((faults, statement))
     return found
 
