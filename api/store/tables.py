@@ -255,6 +255,7 @@ class ApiKeyRow(Base):
             revoked_at=self.revoked_at,
         )
 
+
 def table_of(row: type[Base]) -> Table:
     """The table behind a class of rows, for statements that touch many rows and need no objects."""
     table = row.__table__
