@@ -15,6 +15,7 @@
         ├── StaleEditError   stale_revision         somebody else edited the experiment in the meantime
         ├── UnreachableError unreachable            nothing answers at that address
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
+        ├── AnswerTooLargeError answer_too_large    more was asked for than one answer may hold
         ├── DatabaseError    database_error         the database cannot be opened as it is
         ├── UnauthenticatedError unauthenticated    no API key was given, or it is not valid (any more)
         ├── ForbiddenError   forbidden              the API key, or the way the request came, does not allow it
@@ -182,6 +183,12 @@ class StaleAttemptError(ServiceError):
     """Another attempt owns the experiment now; the caller must stop writing."""
 
     code = "stale_attempt"
+
+
+class AnswerTooLargeError(ServiceError):
+    """More was asked for than one answer may hold."""
+
+    code = "answer_too_large"
 
 
 class DatabaseError(ServiceError):

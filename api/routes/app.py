@@ -16,6 +16,7 @@ from api.routes.catalogue import router as catalogue_router
 from api.routes.documentation import documentation_page
 from api.routes.events import router as events_router
 from api.routes.experiments import StoreParameter, router
+from api.routes.exports import router as exports_router
 from api.routes.feeds import Feeds
 from api.routes.figures import router as figures_router
 from api.routes.frame import Frame
@@ -26,6 +27,7 @@ from api.routes.lists import router as lists_router
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
+from api.routes.series import router as series_router
 from api.routes.sweeps import router as sweeps_router
 from api.routes.wire import Health
 from api.settings import Settings
@@ -69,6 +71,8 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(catalogue_router)
     app.include_router(sweeps_router)
     app.include_router(figures_router)
+    app.include_router(series_router)
+    app.include_router(exports_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
     app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])

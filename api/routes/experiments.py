@@ -14,7 +14,7 @@ from api.routes.etags import entity_tag, is_current, revision_of
 from api.routes.examples import example_submission
 from api.routes.experiments_wire import Edit, example_edit
 from api.routes.problems import refusals
-from api.routes.wire import ExperimentDetail, SeriesOfExperiment, Submission, Submitted
+from api.routes.wire import ExperimentDetail, Submission, Submitted
 from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import parse_spec
@@ -91,12 +91,6 @@ def show_experiment(
     if is_current(if_none_match, entity_tag(record)):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers={"ETag": entity_tag(record)})
     return described(record, store)
-
-
-@router.get("/{id}/series", responses=refusals(404))
-def show_series(id: str, store: StoreParameter) -> SeriesOfExperiment:
-    """Get every metric's curve so far."""
-    return SeriesOfExperiment.model_validate({"series": store.series(id)})
 
 
 @router.post("/{id}/cancel", response_model=ExperimentDetail, responses=refusals(404, 409))

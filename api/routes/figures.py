@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.domain.curves import SampledCurve
 from api.domain.sweeps import best_trial
 from api.routes.experiments import StoreParameter
 from api.routes.problems import refusals
-from heron_ray.figures import Curve, Trial, experiment_figures, parallel_coordinates, themes
+from heron_ray.figures import DRAWN, POINTS, SUMMED, Curve, Trial, experiment_figures, parallel_coordinates, themes
 
 router = APIRouter(prefix="/v1", tags=["figures"])
 
@@ -25,8 +27,9 @@ class Figures(BaseModel):
 @router.get("/experiments/{id}/figures", responses=refusals(404, 422))
 def draw_experiment(id: str, store: StoreParameter) -> Figures:
     """Draw an experiment so far: accuracy, losses and bytes; long curves are thinned and keep their peaks."""
-    series = {name: Curve(rounds=curve["rounds"], values=curve["values"]) for name, curve in store.series(id).items()}
-    return Figures(figures=experiment_figures(series), themes=themes())
+    series = store.curves.sample([id], points=POINTS, patterns=DRAWN)[id]
+    totals = store.curves.running_sums(id, SUMMED, points=POINTS)
+    return Figures(figures=experiment_figures(_curves(series), totals=_curves(totals)), themes=themes())
 
 
 @router.get("/sweeps/{id}/figures", responses=refusals(404, 422))
@@ -45,3 +48,7 @@ def draw_sweep(id: str, store: StoreParameter) -> Figures:
     ]
     figure = parallel_coordinates(drawn, best=best.number if best else None)
     return Figures(figures={"parallel_coordinates": figure}, themes=themes())
+
+
+def _curves(found: Mapping[str, SampledCurve]) -> dict[str, Curve]:
+    return {name: Curve(rounds=curve.rounds, values=curve.values) for name, curve in found.items()}

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from heron_ray.errors import (
+    AnswerTooLargeError,
     ConflictError,
     DatabaseError,
     ForbiddenError,
@@ -140,6 +141,8 @@ def heron_problem(request: Request, error: Exception) -> JSONResponse:
             return problem_response(request, 428, error.code, error.message, hint=error.hint)
         case NotFoundError():
             return problem_response(request, 404, error.code, error.message, hint=error.hint)
+        case AnswerTooLargeError():
+            return problem_response(request, 422, error.code, error.message, hint=error.hint)
         case ConflictError() | StaleAttemptError():
             return problem_response(request, 409, error.code, error.message, hint=error.hint)
         case DatabaseError():

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from api.domain.states import State, require_transition
-from api.store.tables import EventRow, ExperimentRow, PointRow
+from api.store.bulk import insert_rows, upsert_rows
+from api.store.tables import EventRow, ExperimentRow, PointRow, table_of
 
 # Keeps a statement's parameters far below every database's limit.
 CHUNK = 500
@@ -30,9 +30,9 @@ def append_events(session: Session, row: ExperimentRow, events: Sequence[Mapping
         known = select(EventRow.key).where(EventRow.experiment == row.number, EventRow.key.in_(chunk))
         for key in session.scalars(known):
             del chunk[key]
-        fresh = [_event_values(row, event, at) for event in chunk.values()]
-        if fresh:
-            session.execute(insert(EventRow), fresh)
+        fresh = [_event_values(row, event, at, number=number) for number, event in enumerate(chunk.values(), row.events + 1)]
+        insert_rows(session, table_of(EventRow), fresh)
+        row.events += len(fresh)
         _upsert_points(session, row, events[start : start + CHUNK])
     row.updated_at = at
 
@@ -50,14 +50,23 @@ def change_state(
 
 def append_state_event(session: Session, row: ExperimentRow, at: datetime) -> None:
     """Append the event that tells the state the row is in."""
-    event = {
+    append_events(session, row, [_state_event(row)], at)
+
+
+def add_first_event(session: Session, row: ExperimentRow, at: datetime) -> None:
+    """Add the first event of a new row, which must be told of it already (`events=1`): there is nothing to look up."""
+    values = _event_values(row, _state_event(row), at, number=1)
+    session.execute(insert(table_of(EventRow)), values)
+
+
+def _state_event(row: ExperimentRow) -> dict[str, Any]:
+    return {
         "kind": "state",
         "key": f"state:{row.attempts}:{row.state}",
         "state": str(row.state),
         "reason": row.reason,
         "message": row.message,
     }
-    append_events(session, row, [event], at)
 
 
 def plain(value: Any) -> Any:
@@ -71,12 +80,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    row.events += 1
+def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime, *, number: int) -> dict[str, Any]:
     data = {name: plain(value) for name, value in event.items() if name not in ("kind", "key")}
     return {
         "experiment": row.number,
-        "id": row.events,
+        "id": number,
         "kind": event["kind"],
         "key": event["key"],
         "data": data,
@@ -86,14 +94,11 @@ def _event_values(row: ExperimentRow, event: Mapping[str, Any], at: datetime) ->
 
 def _upsert_points(session: Session, row: ExperimentRow, events: Sequence[Mapping[str, Any]]) -> None:
     finished = [event for event in events if event["kind"] == "round_finished"]
+    # Of a point that comes twice the later one stays: no statement may write a row twice.
+    values = {(series, event["round"]): plain(value) for event in finished for series, value in event["metrics"].items()}
     points = [
-        {"experiment": row.number, "series": series, "round": event["round"], "value": plain(value)}
-        for event in finished
-        for series, value in event["metrics"].items()
+        {"experiment": row.number, "series": series, "round": round, "value": value}
+        for (series, round), value in values.items()
     ]
-    if points:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(PointRow)
-        key = [PointRow.experiment, PointRow.series, PointRow.round]
-        session.execute(statement.on_conflict_do_update(index_elements=key, set_={"value": statement.excluded.value}), points)
+    upsert_rows(session, table_of(PointRow), points, column="value")
     row.round = max([row.round, *(event["round"] for event in finished)])

@@ -16,6 +16,7 @@ from api.domain.listing import Filters, Order
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import TERMINAL, State
 from api.store.attempt_store import AttemptStore
+from api.store.curves import CurveStore
 from api.store.edit_store import EditStore
 from api.store.engine import now, open_engine
 from api.store.history import change_state
@@ -44,6 +45,7 @@ class Store(AttemptStore):
         self.keys = KeyStore(engine)
         self.lists = ListStore(engine)
         self.edits = EditStore(engine)
+        self.curves = CurveStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.domain.states import State
 from api.store.engine import now
-from api.store.history import append_state_event
+from api.store.history import add_first_event
 from api.store.tables import ExperimentRow, TagRow
 from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec
@@ -40,7 +40,7 @@ def queue_experiment(
         created_at=at,
         updated_at=at,
         attempts=0,
-        events=0,
+        events=1,
         retried_from=retried_from,
         idempotency_key=idempotency_key,
         submitted_by=submitted_by,
@@ -48,7 +48,7 @@ def queue_experiment(
     )
     session.add(row)
     session.flush()
-    append_state_event(session, row, at)
+    add_first_event(session, row, at)
     return row
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -256,3 +257,10 @@ class ApiKeyRow(Base):
             last_used_at=self.last_used_at,
             revoked_at=self.revoked_at,
         )
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table behind a class of rows, for statements that touch many rows and need no objects."""
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101 - tells mypy that no class here is mapped to anything else
+    return table

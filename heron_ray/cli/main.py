@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "show": "Show one experiment: state, progress, result.",
         "compare": "Compare experiments: where their specs differ, and their final figures.",
         "watch": "Follow an experiment live until it ends.",
+        "export": "Write every point of experiments to a file: experiment, series, round, value.",
         "cancel": "Cancel an experiment.",
         "retry": "Submit an ended experiment again.",
         "tag": "Change the tags of an experiment.",

@@ -32,6 +32,8 @@ from heron_ray.spec import ExperimentSpec
 
 # A silent stream sends a comment every 15 s, so three in a row must have been lost.
 STREAM_SILENCE_S = 50.0
+# A Parquet file is written before it is sent.
+EXPORT_SILENCE_S = 600.0
 MOST_PER_PAGE = 200
 
 Spec = ExperimentSpec | Mapping[str, Any]
@@ -153,6 +155,12 @@ class Client:
         """Every curve so far, by name."""
         found = self._get(f"{path_of('experiment', id)}/series")["series"]
         return {name: Curve.of(curve) for name, curve in found.items()}
+
+    def export(self, ids: Sequence[str], *, file_format: str) -> Iterator[bytes]:
+        """Every point of experiments as a `csv` or `parquet` file, in pieces as they come."""
+        asked = {"experiment": [*ids], "format": file_format}
+        with self._connection.stream("/v1/series:export", params=asked, silence_s=EXPORT_SILENCE_S) as response:
+            yield from response.iter_bytes()
 
     def events(self, id: str, *, after: int = 0, limit: int = MOST_PER_PAGE) -> EventPage:
         """Up to `limit` events above `after`, in order."""

@@ -65,11 +65,11 @@ class Connection:
         return response
 
     @contextmanager
-    def stream(self, path: str, *, headers: dict[str, str], silence_s: float) -> Iterator[httpx.Response]:
+    def stream(self, path: str, *, silence_s: float, **options: Any) -> Iterator[httpx.Response]:
         """An answer that is read while it comes. A server that is silent for `silence_s` counts as lost."""
         timeout = httpx.Timeout(silence_s, connect=5.0)
         try:
-            with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+            with self._http.stream("GET", path, timeout=timeout, **options) as response:
                 if not response.is_success:
                     response.read()
                     raise self._error(response)

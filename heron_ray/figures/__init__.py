@@ -5,9 +5,20 @@ No torch, and no plotly either until a figure becomes a file. Anyone from floor 
 
 from heron_ray.figures.accuracy import accuracy_curves
 from heron_ray.figures.curve import Curve
-from heron_ray.figures.experiment import experiment_figures
+from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
 
-__all__ = ["Curve", "Trial", "accuracy_curves", "experiment_figures", "parallel_coordinates", "themes", "write_html"]
+__all__ = [
+    "DRAWN",
+    "POINTS",
+    "SUMMED",
+    "Curve",
+    "Trial",
+    "accuracy_curves",
+    "experiment_figures",
+    "parallel_coordinates",
+    "themes",
+    "write_html",
+]

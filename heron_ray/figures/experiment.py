@@ -48,11 +48,19 @@ _BYTES = (
 )
 
 
-def experiment_figures(series: Mapping[str, Curve], *, points: int = POINTS) -> dict[str, dict[str, Any]]:
+# The series that are drawn as they are, and those whose running sums are.
+DRAWN = tuple(part.series for part in (*_ACCURACY, *_LOSSES))
+SUMMED = tuple(part.series for part in _BYTES)
+
+
+def experiment_figures(
+    series: Mapping[str, Curve], *, totals: Mapping[str, Curve] | None = None, points: int = POINTS
+) -> dict[str, dict[str, Any]]:
     """The figures of one experiment by name: `accuracy`, `losses` and `bytes`.
 
     Args:
         series: Its series by name, as `GET /v1/experiments/{id}/series` gives them.
+        totals: The running sums of `SUMMED`, where the caller has them; else they are summed here.
         points: A line longer than this is thinned; its peaks, dips and gaps stay.
 
     Returns:
@@ -71,9 +79,12 @@ def experiment_figures(series: Mapping[str, Curve], *, points: int = POINTS) -> 
             {"title": {"text": "bytes sent so far"}, "rangemode": "tozero", "tickformat": ".3~s", "ticksuffix": "B"},
         ),
     }
+    if totals is None:
+        totals = {name: _running_sum(series[name]) for name in SUMMED if name in series}
+    curves = {**series, **totals}
     return {
         name: {
-            "data": [_trace(part, series[part.series], points) for part in parts if part.series in series],
+            "data": [_trace(part, curves[part.series], points) for part in parts if part.series in curves],
             "layout": _layout(y),
         }
         for name, (parts, y) in axes.items()
@@ -81,7 +92,7 @@ def experiment_figures(series: Mapping[str, Curve], *, points: int = POINTS) -> 
 
 
 def _trace(part: _Line, curve: Curve, points: int) -> dict[str, Any]:
-    drawn = thin(_running_sum(curve) if part.total else curve, points)
+    drawn = thin(curve, points)
     meta = {"series": part.series, **({"total": True} if part.total else {})}
     return {**line(part.name, drawn, part.colour, dash=part.dash, width=part.width), "meta": meta}
 

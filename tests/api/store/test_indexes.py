@@ -15,6 +15,7 @@ from api.store.engine import open_engine, writer
 
 EXPERIMENTS = 3000
 SWEEP, EXPERIMENT = "s10000007", "e10000007"
+LONG_EXPERIMENT = "e10000009"
 DAY, FAR_DAY = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 ORDERS = [sign + key for key in KEYS if key != "created" for sign in ("", "-")]
 VALUES = {"created": None, "updated": DAY, "-updated": FAR_DAY, "name": "filler", "state": "RUNNING"}
@@ -55,6 +56,7 @@ INSERT INTO event (experiment, id, kind, key, data, created_at)
 INSERT INTO point (experiment, series, round, value)
   SELECT n, series, i, 0.5 FROM n CROSS JOIN (SELECT 1 AS i UNION SELECT 2) AS i
   CROSS JOIN (SELECT 'loss' AS series UNION SELECT 'validation_accuracy') AS s;
+INSERT INTO point (experiment, series, round, value) SELECT 9, 'loss', 2 * n + 10, n % 97 FROM n;
 DROP TABLE n
 """
 
@@ -79,6 +81,11 @@ QUESTIONS = {
     "series' names": lambda store: store.lists.compared([EXPERIMENT]),
     "show": lambda store: [store.get(EXPERIMENT), *store.attempts(EXPERIMENT)],
     "series": lambda store: store.series(EXPERIMENT),
+    "curves": lambda store: store.curves.sample([EXPERIMENT, "e10000008"], points=10),
+    "thinned curves": lambda store: store.curves.sample([LONG_EXPERIMENT], points=10),
+    "running sums": lambda store: store.curves.running_sums(LONG_EXPERIMENT, ["loss"], points=10),
+    "points counted": lambda store: [store.curves.count(EXPERIMENT, up_to=100)],
+    "pages of points": lambda store: list(store.curves.pages(EXPERIMENT)),
     "events": lambda store: store.events(EXPERIMENT, after=1, limit=200),
     "a follower's look": lambda store: store.position(EXPERIMENT),
     "the service's own list": lambda store: store.list(limit=50),
@@ -99,6 +106,8 @@ WALKS = {
     "the service's own list",
     "sweeps",
 }
+# It reads the whole of one curve, so sorts of that curve's own rows are to be expected; a scan of the table is not.
+SORTS_ONE_CURVE = {"thinned curves"}
 
 
 @pytest.fixture
@@ -156,7 +165,10 @@ def all_plans(full_store):
         assert asked, name
         with full_store._engine.connect() as connection:
             for statement, parameters in asked:
-                if faults := faults_of(connection, statement, parameters, walks=name in WALKS):
+                faults = faults_of(connection, statement, parameters, walks=name in WALKS)
+                if name in SORTS_ONE_CURVE:
+                    faults = [fault for fault in faults if not fault.startswith(("Sort of", "USE TEMP B-TREE"))]
+                if faults:
                     found.setdefault(name, []).append((faults, statement))
     return found
 
