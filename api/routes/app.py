@@ -22,6 +22,7 @@ from api.routes.key_ring import KeyRing
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
+from api.routes.standing import router as standing_router
 from api.routes.sweeps import router as sweeps_router
 from api.routes.wire import Health
 from api.settings import Settings
@@ -61,6 +62,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(catalogue_router)
     app.include_router(sweeps_router)
     app.include_router(figures_router)
+    app.include_router(standing_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, tags=["service"])
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])

@@ -13,6 +13,7 @@ from api.domain.records import ExperimentRecord
 from api.domain.states import TERMINAL, State
 from api.routes.examples import example_submission
 from api.routes.feeds import Feeds
+from api.routes.policy_wire import plain
 from api.routes.problems import refusals
 from api.routes.stream import event_stream
 from api.routes.wire import (
@@ -80,9 +81,14 @@ def submit(
     """Submit an experiment. It is in the database before the answer leaves; `Location` says where to follow it."""
     spec = parse_spec(submission.spec)
     policy.require(spec)
+    more: dict[str, Any] = {
+        "retry": plain(submission.retry),
+        "resources": plain(submission.resources),
+        "submitted_by": caller,
+    }
     if key is None:
-        return _submitted(store.submit(spec, submission.tags, submitted_by=caller), is_new=True)
-    record, is_new = store.submit_once(spec, submission.tags, key=key, submitted_by=caller)
+        return _submitted(store.submit(spec, submission.tags, **more), is_new=True)
+    record, is_new = store.submit_once(spec, submission.tags, key=key, **more)
     return _submitted(record, is_new=is_new)
 
 

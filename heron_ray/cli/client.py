@@ -62,13 +62,23 @@ class ServiceClient:
         """Whether the service and its database answer."""
         return self._call("GET", "/healthz")
 
-    def submit(self, spec: dict[str, Any], tags: Sequence[str] = (), *, idempotency_key: str | None = None) -> dict[str, Any]:
+    def submit(
+        self,
+        spec: dict[str, Any],
+        tags: Sequence[str] = (),
+        *,
+        idempotency_key: str | None = None,
+        max_attempts: int | None = None,
+    ) -> dict[str, Any]:
         """Submit an experiment; `id`, `state` and `spec_hash`. Raises SpecError.
 
         Under a key that was used before, the same submission finds its experiment and another one raises ConflictError.
         """
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        return self._call("POST", "/v1/experiments", json={"spec": spec, "tags": list(tags)}, headers=headers)
+        body: dict[str, Any] = {"spec": spec, "tags": list(tags)}
+        if max_attempts is not None:
+            body["retry"] = {"max_attempts": max_attempts}
+        return self._call("POST", "/v1/experiments", json=body, headers=headers)
 
     def list(
         self, *, limit: int, before: str | None = None, states: Sequence[str] = (), tag: str | None = None
@@ -89,6 +99,14 @@ class ServiceClient:
     def cancel(self, id: str) -> dict[str, Any]:
         """Ask for the experiment's end. Raises ConflictError where it has ended already."""
         return self._call("POST", f"{_path(id)}/cancel")
+
+    def kill(self, id: str) -> dict[str, Any]:
+        """Have the experiment's processes ended now. Raises ConflictError where it has ended already."""
+        return self._call("POST", f"{_path(id)}/kill")
+
+    def why(self, id: str) -> dict[str, Any]:
+        """Why the experiment stands where it does: `why` is the sentence, beside what it is made of."""
+        return self._call("GET", f"{_path(id)}/why")
 
     def retry(self, id: str) -> dict[str, Any]:
         """Submit an ended experiment again; `id`, `state` and `spec_hash` of the new one. Raises ConflictError."""

@@ -33,6 +33,7 @@ def print_experiment(experiment: Mapping[str, Any]) -> None:
         "state": experiment["state"],
         "reason": experiment["reason"],
         "message": experiment["message"],
+        "waiting": experiment["waiting"],
         "rounds": f"{done['round']} of {done['rounds']}",
         "attempts": len(experiment["attempts"]),
         "submitted": local_time(experiment["created_at"]),
