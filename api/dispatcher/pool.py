@@ -48,15 +48,13 @@ class DriverPool:
         busy: dict[int, Driver] = {}
         for name in ray.util.list_named_actors():
             with self._lock:
-                known = self._drivers.get(name)
-                if not name.startswith(PREFIX) or name in self._lent:
+                if not name.startswith(PREFIX) or name in self._drivers:
                     continue
             try:
-                driver = known or Driver(name, ray.get_actor(name), call_s=self._call_s)
+                driver = Driver(name, ray.get_actor(name), call_s=self._call_s)
                 attempt_id = driver.info()["attempt_id"]
             except (ValueError, LostActorError, ExhaustedMemoryError):
                 # It died between the list and the call.
-                self._forget(name)
                 continue
             with self._lock:
                 self._drivers[name] = driver
