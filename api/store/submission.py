@@ -79,8 +79,14 @@ def queue_once(
         try:
             with session.begin_nested():
                 row = queue_experiment(
-                    session, spec, tags, retried_from=retried_from, idempotency_key=key,
-                    submitted_by=submitted_by, retry=retry, resources=resources,
+                    session,
+                    spec,
+                    tags,
+                    retried_from=retried_from,
+                    idempotency_key=key,
+                    submitted_by=submitted_by,
+                    retry=retry,
+                    resources=resources,
                 )
                 return row, True
         except IntegrityError:

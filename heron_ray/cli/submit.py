@@ -56,9 +56,7 @@ def command(
     from heron_ray.cli.following import exit_by_state, follow_to_end, print_experiment
 
     with ServiceClient(url, key=key) as client:
-        submitted = client.submit(
-            found.canonical(), tags, idempotency_key=idempotency_key, max_attempts=max_attempts
-        )
+        submitted = client.submit(found.canonical(), tags, idempotency_key=idempotency_key, max_attempts=max_attempts)
         id = submitted["id"]
         if not wait:
             if as_json:
