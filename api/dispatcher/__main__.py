@@ -15,11 +15,10 @@ from types import FrameType
 import ray
 
 from api.dispatcher.dispatcher import Dispatcher
+from api.dispatcher.leases import DATABASE_VARIABLE
 from api.dispatcher.settings import DispatcherSettings
 from api.logs import LogFormat, start_logging
 from api.store import Store
-
-DATABASE_VARIABLE = "HERON_DATABASE"
 
 
 def main() -> None:
@@ -29,6 +28,7 @@ def main() -> None:
     parser.add_argument("--owner", required=True, help="name of this service, the same over restarts; its Ray namespace")
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder for checkpoints")
     parser.add_argument("--concurrency", type=int, default=1, help="experiments that run at the same time")
+    parser.add_argument("--lease-s", type=float, default=18.0, help="seconds until an attempt that nobody renews is lost")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
     start_logging(arguments.log_format)
@@ -39,7 +39,12 @@ def main() -> None:
         logging_level=logging.WARNING,
     )
     store = Store.open(os.environ[DATABASE_VARIABLE])
-    settings = DispatcherSettings(owner=arguments.owner, checkpoints=arguments.checkpoints, concurrency=arguments.concurrency)
+    settings = DispatcherSettings(
+        owner=arguments.owner,
+        checkpoints=arguments.checkpoints,
+        concurrency=arguments.concurrency,
+        lease_s=arguments.lease_s,
+    )
     dispatcher = Dispatcher(store, settings)
 
     def close(_signal: int, _frame: FrameType | None) -> None:

@@ -6,18 +6,18 @@ import logging
 import shutil
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 
 from ray.exceptions import RayError
 
+from api.dispatcher.admission import Admission
 from api.dispatcher.handle import Driver
 from api.dispatcher.leases import LeaseKeeper
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
 from api.dispatcher.sweeps import SweepKeeper
-from api.dispatcher.watch import DRIVER_LOST, Watch, interrupt
+from api.dispatcher.watch import DRIVER_LOST, Watch
 from api.domain.records import AttemptRecord, ExperimentRecord
-from api.domain.states import TERMINAL, State
+from api.domain.states import KILL_REQUESTED, TERMINAL, State
 from api.store import Store
 from heron_ray.errors import DatabaseError, NotFoundError, StaleAttemptError
 
@@ -35,7 +35,8 @@ class Dispatcher:
         """Nothing happens before `run`."""
         self._store = store
         self._settings = settings
-        self._pool = DriverPool(size=settings.concurrency, call_s=settings.call_s)
+        self._pool = DriverPool(size=settings.concurrency, call_s=settings.call_s, start_s=settings.start_s)
+        self._admission = Admission(store, settings)
         self._watches: dict[int, Watch] = {}
         self._closing = threading.Event()
         self._leases = LeaseKeeper(store, self._held, lease_s=settings.lease_s)
@@ -52,7 +53,7 @@ class Dispatcher:
                     # Before the first claim, so that a driver that still lives is never given a twin.
                     self._reconcile()
                     self._remove_old_checkpoints()
-                    reconcile_at = time.monotonic() + self._settings.lease_s
+                    reconcile_at = time.monotonic() + self._settings.look_s
                 self._forget_ended()
                 self._pool.fill()
                 self._claim()
@@ -68,18 +69,21 @@ class Dispatcher:
     def _reconcile(self) -> None:
         """Give every living attempt that is ours, or nobody's any more, a watch or an end."""
         busy = self._pool.attach()
+        lapsed = self._store.lapsed_attempts()
         for experiment, attempt in self._store.live_attempts():
             watched = self._watches.get(attempt.id)
             if watched is not None and watched.is_alive():
                 continue
+            if attempt.owner != self._settings.owner and attempt.id not in lapsed:
+                # A driver of ours that still holds it is ended below: its attempt has gone to another.
+                continue
             driver = busy.pop(attempt.id, None)
             if driver is not None:
                 self._take_up(driver, experiment, attempt)
-            elif attempt.owner == self._settings.owner or self._has_lapsed(attempt):
+            else:
                 self._interrupt(experiment, attempt)
         for attempt_id, driver in busy.items():
-            # Its attempt ended while nobody listened.
-            LOG.info("ending driver %s: attempt %d is over", driver.name, attempt_id)
+            LOG.info("ending driver %s: attempt %d is over, or another's", driver.name, attempt_id)
             self._pool.discard(driver)
 
     def _take_up(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
@@ -100,21 +104,19 @@ class Dispatcher:
         message = "no driver runs this attempt any more" if ours else f"{attempt.owner} stopped renewing its lease"
         try:
             adopted = self._store.adopt(attempt.id, owner=settings.owner, lease_s=settings.lease_s)
-            interrupt(self._store, adopted, reason=reason, message=message, max_attempts=settings.max_attempts)
+            most = settings.max_attempts
+            self._store.interrupt(adopted.id, adopted.token, reason=reason, message=message, max_attempts=most)
         except StaleAttemptError as error:
             LOG.info("attempt %d was ended by another: %s", attempt.id, error)
         else:
             LOG.warning("experiment %s, attempt %d: %s", experiment.id, attempt.number, message)
 
-    def _has_lapsed(self, attempt: AttemptRecord) -> bool:
-        """A whole lease of grace covers clocks that differ."""
-        return datetime.now(UTC) > attempt.lease_expires_at + timedelta(seconds=self._settings.lease_s)
-
     def _claim(self) -> None:
-        """Take queued experiments while drivers are ready for them: nothing is claimed that cannot start at once."""
+        """Let queued experiments in while drivers are ready for them: nothing is claimed that cannot start at once."""
+        running = [watch.experiment for watch in self._watches.values()]
         while (driver := self._pool.take()) is not None:
             try:
-                claimed = self._store.claim(owner=self._settings.owner, lease_s=self._settings.lease_s)
+                claimed = self._admission.claim(driver, running)
             except BaseException:
                 self._pool.put_back(driver)
                 raise
@@ -124,14 +126,18 @@ class Dispatcher:
             experiment, attempt = claimed
             LOG.info("experiment %s, attempt %d starts on %s", experiment.id, attempt.number, driver.name)
             self._watch(driver, experiment, attempt)
+            running.append(experiment)
+        self._admission.explain(running)
 
     def _cancel(self) -> None:
         if not self._watches:
             return
         cancelling = self._store.list(limit=len(self._watches) + 100, states=[State.CANCELLING])
-        ids = {experiment.id for experiment in cancelling}
+        reasons = {experiment.id: experiment.reason for experiment in cancelling}
         for watch in self._watches.values():
-            if watch.experiment.id in ids:
+            if reasons.get(watch.experiment.id) == KILL_REQUESTED:
+                watch.kill()
+            elif watch.experiment.id in reasons:
                 watch.cancel()
 
     def _watch(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:

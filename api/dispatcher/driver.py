@@ -70,6 +70,14 @@ class ExperimentDriver:
                 "attempt_id": self._run.attempt_id if self._run else None,
             }
 
+    def footprint(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """What a run of this spec would take; see `heron_ray.simulation.footprint`. Raises HeronError."""
+        from heron_ray.simulation.footprint import footprint
+
+        self._called_at = time.monotonic()
+        parsed = parse_spec(spec)
+        return footprint(parsed, distributed=parsed.compute.executor != "local").to_dict()
+
     def start(self, attempt_id: int, spec: dict[str, Any], checkpoints: str) -> None:
         """Run an attempt, from its last good checkpoint where there is one; asking again for the same one changes nothing.
 

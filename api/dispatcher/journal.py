@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from api.dispatcher.outbox import Outbox
-from heron_ray.errors import CheckpointError
+from heron_ray.errors import CheckpointError, StaleAttemptError
 from heron_ray.simulation import Checkpointer
 from heron_ray.simulation.checkpoint import Checkpoint
 
@@ -33,12 +33,20 @@ class JournaledCheckpointer(Checkpointer):
             events = []
         except (OSError, ValueError):
             # Without it points might be missing. The whole run again brings the same bits and every point.
-            shutil.rmtree(directory, ignore_errors=True)
+            for left in directory.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
             events = []
         outbox.put(events)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write the journal, then the checkpoint that relies on it. Raises CheckpointError."""
+        """Write the journal, then the checkpoint that relies on it.
+
+        Raises:
+            StaleAttemptError: The folder is gone: a later attempt has taken it over.
+            CheckpointError: The disk does not take it.
+        """
+        if not self._file.parent.is_dir():
+            raise StaleAttemptError(f"a later attempt has taken over the checkpoints that were in {self._file.parent}")
         try:
             self._write_journal()
         except OSError as error:
@@ -46,7 +54,6 @@ class JournaledCheckpointer(Checkpointer):
         super().save(checkpoint)
 
     def _write_journal(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_name(f".outbox-{os.getpid()}.json")
         with partial.open("w", encoding="utf-8") as stream:
             json.dump(self._outbox.contents(), stream)

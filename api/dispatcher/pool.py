@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 
 from api.dispatcher.driver import ExperimentDriver
 from api.dispatcher.handle import Driver
-from heron_ray.errors import LostActorError
+from heron_ray.errors import ExhaustedMemoryError, LostActorError
 
 LOG = logging.getLogger(__name__)
 
@@ -27,9 +27,10 @@ class DriverPool:
     dispatcher. Thread safe.
     """
 
-    def __init__(self, *, size: int, call_s: float) -> None:
-        """Keep `size` drivers; create none before `fill`."""
+    def __init__(self, *, size: int, call_s: float, start_s: float) -> None:
+        """Keep `size` drivers; create none before `fill`. One that is not up after `start_s` is replaced."""
         self._size = size
+        self._start_s = start_s
         self._call_s = call_s
         self._lock = threading.Lock()
         self._drivers: dict[str, Driver] = {}
@@ -47,15 +48,13 @@ class DriverPool:
         busy: dict[int, Driver] = {}
         for name in ray.util.list_named_actors():
             with self._lock:
-                known = self._drivers.get(name)
-                if not name.startswith(PREFIX) or name in self._lent:
+                if not name.startswith(PREFIX) or name in self._drivers:
                     continue
             try:
-                driver = known or Driver(name, ray.get_actor(name), call_s=self._call_s)
+                driver = Driver(name, ray.get_actor(name), call_s=self._call_s)
                 attempt_id = driver.info()["attempt_id"]
-            except (ValueError, LostActorError):
+            except (ValueError, LostActorError, ExhaustedMemoryError):
                 # It died between the list and the call.
-                self._forget(name)
                 continue
             with self._lock:
                 self._drivers[name] = driver
@@ -88,7 +87,10 @@ class DriverPool:
                     with self._lock:
                         self._lent.add(driver.name)
                     return driver
-            except LostActorError as error:
+                if driver.age_s > self._start_s:
+                    LOG.warning("driver %s has not come up within %.0f s; replacing it", driver.name, self._start_s)
+                    self.discard(driver)
+            except (LostActorError, ExhaustedMemoryError) as error:
                 LOG.warning("an idle driver is gone: %s", error)
                 self._forget(driver.name)
         return None
@@ -102,7 +104,7 @@ class DriverPool:
         """Return a driver whose run ended well: it serves the next experiment."""
         try:
             driver.release(attempt_id)
-        except (RayError, LostActorError) as error:
+        except (RayError, LostActorError, ExhaustedMemoryError) as error:
             LOG.warning("driver %s cannot be used again: %s", driver.name, error)
             self.discard(driver)
         else:
@@ -114,10 +116,6 @@ class DriverPool:
             driver.kill()
         except RayError as error:
             LOG.warning("driver %s could not be ended: %s", driver.name, error)
-        self._forget(driver.name)
-
-    def let_go(self, driver: Driver) -> None:
-        """Stop counting a driver that belongs to another dispatcher now; it lives on."""
         self._forget(driver.name)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from api.dispatcher.outcome import INTERNAL_ERROR
-from api.dispatcher.settings import DispatcherSettings
+from api.dispatcher.settings import RENEWALS, DispatcherSettings
 from api.dispatcher.sweep_desk import Requests
 from api.dispatcher.sweep_driver import SweepDriver
 from api.domain.states import TERMINAL, State
@@ -214,9 +214,9 @@ class SweepWatch(threading.Thread):
         self._store.stop_trials(self.sweep.id, self.sweep.token, numbers, reason=reason, message=message)
 
     def _is_cancelling(self) -> bool:
-        """Look at the sweep; renew the lease three times while it lasts. Raises StaleAttemptError."""
+        """Look at the sweep; renew the lease again and again while it lasts. Raises StaleAttemptError."""
         if time.monotonic() >= self._renew_at:
-            self._renew_at = time.monotonic() + self._settings.lease_s / 3
+            self._renew_at = time.monotonic() + self._settings.lease_s / RENEWALS
             return self._store.renew(self.sweep.id, self.sweep.token, lease_s=self._settings.lease_s).state == State.CANCELLING
         return self._store.get(self.sweep.id).state == State.CANCELLING
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 
 from api.dispatcher.settings import DispatcherSettings
 from api.dispatcher.sweep_watch import SweepWatch
@@ -40,7 +39,7 @@ class SweepKeeper(threading.Thread):
                 self._watches = {id: watch for id, watch in self._watches.items() if watch.is_alive()}
                 if time.monotonic() >= look_at:
                     self._take_up()
-                    look_at = time.monotonic() + self._settings.lease_s
+                    look_at = time.monotonic() + self._settings.look_s
                 self._claim()
             except DatabaseError as error:
                 LOG.warning("%s; trying again", " ".join(str(error).split())[:300])
@@ -57,8 +56,9 @@ class SweepKeeper(threading.Thread):
 
     def _take_up(self) -> None:
         """Adopt the sweeps that were ours before this process began, and those whose owner let the lease lapse."""
+        lapsed = self._store.sweeps.lapsed()
         for sweep in self._store.sweeps.live():
-            if sweep.id in self._watches or not (sweep.owner == self._settings.owner or self._has_lapsed(sweep)):
+            if sweep.id in self._watches or not (sweep.owner == self._settings.owner or sweep.id in lapsed):
                 continue
             try:
                 adopted = self._store.sweeps.adopt(
@@ -81,8 +81,3 @@ class SweepKeeper(threading.Thread):
         watch = SweepWatch(self._store, self._settings, sweep)
         self._watches[sweep.id] = watch
         watch.start()
-
-    def _has_lapsed(self, sweep: SweepRecord) -> bool:
-        """A whole lease of grace covers clocks that differ."""
-        expires = sweep.lease_expires_at
-        return expires is None or datetime.now(UTC) > expires + timedelta(seconds=self._settings.lease_s)

@@ -6,41 +6,40 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from ray.exceptions import RayError
 
+from api.dispatcher.checkpoint_folder import take_over
 from api.dispatcher.handle import Driver
-from api.dispatcher.outcome import INTERNAL_ERROR, Outcome
+from api.dispatcher.memory import kernel_kills
+from api.dispatcher.outcome import INTERNAL_ERROR, MEMORY_HINT, Outcome
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
 from api.domain.records import AttemptRecord, ExperimentRecord
+from api.domain.retry import SERVICE_STOPPED, RetryPolicy
 from api.domain.states import State
 from api.store import Store
-from heron_ray.errors import DatabaseError, LostActorError, StaleAttemptError
+from heron_ray.errors import DatabaseError, ExhaustedMemoryError, HeronError, LostActorError, StaleAttemptError
 
 LOG = logging.getLogger(__name__)
 
 DRIVER_LOST = "driver_lost"
-SERVICE_STOPPED = "service_stopped"
+START_TIMEOUT = "start_timeout"
 RETRY_S = 0.5
+MIB = 2**20
 
 T = TypeVar("T")
 
 
-def interrupt(store: Store, attempt: AttemptRecord, *, reason: str, message: str, max_attempts: int) -> None:
-    """Give an attempt up for the infrastructure's sake; see `Store.interrupt`.
-
-    Stops of the service are nobody's failure: they do not use up attempts.
-    """
-    earlier = store.attempts(attempt.experiment_id)
-    forgiven = sum(past.exit_reason == SERVICE_STOPPED for past in earlier) + (reason == SERVICE_STOPPED)
-    store.interrupt(attempt.id, attempt.token, reason=reason, message=message, max_attempts=max_attempts + forgiven)
-
-
 class _ClosedError(Exception):
     """The dispatcher is closing: stop wherever it is safe."""
+
+
+class _StartTimeoutError(Exception):
+    """The run has not begun in time."""
 
 
 class Watch(threading.Thread):
@@ -70,12 +69,20 @@ class Watch(threading.Thread):
         self._settings = settings
         self._closing = threading.Event()
         self._cancel_before: float | None = None
-        self._heard_at = time.monotonic()
+        is_starting = experiment.state == State.STARTING
+        self._start_before = time.monotonic() + settings.start_s if is_starting else None
+        self._check_at = 0.0
+        self._kernel_kills = kernel_kills()
 
     def cancel(self) -> None:
         """Ask the run to stop; it is killed when it does not within `cancel_s`."""
         if self._cancel_before is None:
             self._cancel_before = time.monotonic() + self._settings.cancel_s
+
+    def kill(self) -> None:
+        """End the run's processes now. Raises RayError where Ray could not be asked to."""
+        self._cancel_before = time.monotonic()
+        self._driver.kill()
 
     def close(self) -> None:
         """The service stops: hand the experiment back to the queue."""
@@ -85,36 +92,50 @@ class Watch(threading.Thread):
         """The thread's work."""
         attempt = self.attempt
         try:
-            outcome = self._drive()
-            self._finish(outcome)
+            self._finish(self._outcome())
         except StaleAttemptError as error:
-            LOG.warning("attempt %d: %s; letting go of it", attempt.id, error)
-            self._pool.let_go(self._driver)
+            # Whoever goes on with the experiment has a driver of its own; this one would compute for nobody.
+            LOG.warning("attempt %d: %s: %s; ending its driver", attempt.id, error.code, error)
+            self._pool.discard(self._driver)
         except _ClosedError:
             self._hand_back()
-        except LostActorError as error:
-            LOG.warning("attempt %d: %s", attempt.id, error)
-            self._end_lost(error)
         except Exception as error:
             # A fault of the dispatcher itself: it must not leave the experiment RUNNING for ever.
             LOG.exception("attempt %d", attempt.id)
             self._end_broken(error)
 
+    def _outcome(self) -> Outcome:
+        """How the run ended, or the driver did."""
+        try:
+            return self._drive()
+        except (LostActorError, _StartTimeoutError) as error:
+            LOG.warning("attempt %d: %s", self.attempt.id, error)
+            reason = DRIVER_LOST if isinstance(error, LostActorError) else START_TIMEOUT
+            outcome = Outcome(state=State.INTERRUPTED, reason=reason, message=str(error))
+        except StaleAttemptError:
+            raise
+        except HeronError as error:
+            outcome = Outcome.of_error(error)
+        # The driver is dead, or not to be trusted. Make sure of it before another attempt may begin.
+        self._pool.discard(self._driver)
+        return outcome
+
     def _drive(self) -> Outcome:
         """Start the run and store its events until it has ended."""
-        attempt, settings = self.attempt, self._settings
-        checkpoints = str(settings.checkpoints / self.experiment.id)
-        self._patiently(lambda: self._driver.start(attempt.id, self.experiment.spec, checkpoints))
-        info = self._patiently(self._driver.info)
-        self._patiently(lambda: self._store.running(attempt.id, attempt.token, driver_pid=info["pid"], node=info["node"]))
-        after, stop_sent = 0, False
+        attempt = self.attempt
+        checkpoints = str(take_over(self._settings.checkpoints / self.experiment.id, attempt=attempt.number))
+        self._ask(lambda: self._driver.start(attempt.id, self.experiment.spec, checkpoints))
+        info = self._ask(self._driver.info)
+        after, stop_sent, is_running = 0, False, self.experiment.state == State.RUNNING
         while True:
             if self._cancel_before is not None and not stop_sent:
-                self._patiently(lambda: self._driver.stop(attempt.id))
+                self._ask(lambda: self._driver.stop(attempt.id))
                 stop_sent = True
-            batch = self._patiently(partial(self._next_events, after))
-            if batch["events"]:
-                self._patiently(partial(self._store.record, attempt.id, attempt.token, events=batch["events"]))
+            batch = self._ask(partial(self._next_events, after))
+            if not is_running and _has_begun(batch):
+                self._tell(lambda: self._store.running(attempt.id, attempt.token, driver_pid=info["pid"], node=info["node"]))
+                is_running, self._start_before = True, None
+            self._record(batch["events"])
             after = batch["last"]
             if batch["outcome"] is not None:
                 outcome: Outcome = batch["outcome"]
@@ -124,38 +145,66 @@ class Watch(threading.Thread):
         settings = self._settings
         return self._driver.events(self.attempt.id, after=after, limit=settings.batch, wait_s=settings.poll_s)
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _record(self, events: list[dict[str, Any]]) -> None:
+        """Store events; with none, make sure now and then that the attempt is still ours."""
         attempt = self.attempt
-        unasked = outcome.state == State.CANCELLED and self._cancel_before is None
-        if outcome.state == State.INTERRUPTED or unasked:
-            reason, message = outcome.reason or DRIVER_LOST, outcome.message or "the run stopped without being asked to"
-            self._patiently(lambda: self._interrupt(reason, message))
+        if events:
+            self._tell(lambda: self._store.record(attempt.id, attempt.token, events=events))
+        elif time.monotonic() >= self._check_at:
+            self._tell(lambda: self._store.require_held(attempt.id, attempt.token))
         else:
-            self._patiently(
-                lambda: self._store.finish(
-                    attempt.id,
-                    attempt.token,
-                    state=outcome.state,
-                    reason=outcome.reason,
-                    message=outcome.message,
-                    result=outcome.result,
-                )
-            )
-        LOG.info("experiment %s, attempt %d: %s", self.experiment.id, attempt.number, outcome.state)
+            return
+        self._check_at = time.monotonic() + self._settings.look_s
+
+    def _finish(self, outcome: Outcome) -> None:
+        """Write the end down; end the driver or give it back."""
+        outcome = self._judged(outcome)
+        policy = RetryPolicy.of(self.experiment.retry, max_attempts=self._settings.max_attempts)
+        is_lost = outcome.state == State.INTERRUPTED
+        if is_lost or (outcome.state == State.FAILED and outcome.reason is not None and policy.allows(outcome.reason)):
+            self._tell(lambda: self._interrupt(outcome.reason or DRIVER_LOST, outcome.message or "the run was lost"))
+        else:
+            self._tell(partial(self._end, outcome))
+        LOG.info("experiment %s, attempt %d: %s", self.experiment.id, self.attempt.number, outcome.state)
         if outcome.clean:
-            self._pool.give_back(self._driver, attempt_id=attempt.id)
+            self._pool.give_back(self._driver, attempt_id=self.attempt.id)
         else:
             self._pool.discard(self._driver)
 
-    def _end_lost(self, error: LostActorError) -> None:
-        """The driver is dead. Make sure of it before another attempt may begin."""
-        self._pool.discard(self._driver)
-        try:
-            self._patiently(lambda: self._interrupt(DRIVER_LOST, error.message))
-        except StaleAttemptError:
-            LOG.warning("attempt %d has another owner", self.attempt.id)
-        except _ClosedError:
-            self._hand_back()
+    def _judged(self, outcome: Outcome) -> Outcome:
+        """The outcome as it looks from here: what the run itself cannot know."""
+        if outcome.state == State.CANCELLED and self._cancel_before is None:
+            return replace(
+                outcome, state=State.INTERRUPTED, reason=DRIVER_LOST, message="the run stopped without being asked to"
+            )
+        is_lost = outcome.reason in (DRIVER_LOST, LostActorError.code)
+        if is_lost and self._cancel_before is None and kernel_kills() > self._kernel_kills:
+            told = f"the kernel ended a process of the run because memory ran out ({MEMORY_HINT})"
+            outcome = Outcome(state=State.FAILED, reason=ExhaustedMemoryError.code, message=told)
+        if outcome.reason == ExhaustedMemoryError.code:
+            return replace(outcome, message=f"{outcome.message}{self._admitted_with()}")
+        return outcome
+
+    def _admitted_with(self) -> str:
+        """The figures under which it was let in."""
+        resources = self.experiment.resources or {}
+        memory, peak = resources.get("memory_bytes"), resources.get("client_peak_bytes")
+        if memory is None:
+            return ""
+        how = "estimated" if "memory_bytes" in resources.get("estimated", ()) else "declared"
+        client = f", one client holding {peak / MIB:.1f} MiB at most" if peak is not None else ""
+        return f"; it was let in with {memory / MIB:.0f} MiB of memory ({how}){client}"
+
+    def _end(self, outcome: Outcome) -> None:
+        attempt = self.attempt
+        self._store.finish(
+            attempt.id,
+            attempt.token,
+            state=outcome.state,
+            reason=outcome.reason,
+            message=outcome.message,
+            result=outcome.result,
+        )
 
     def _end_broken(self, error: Exception) -> None:
         self._pool.discard(self._driver)
@@ -174,28 +223,45 @@ class Watch(threading.Thread):
             LOG.warning("attempt %d was not handed back: %s", self.attempt.id, error)
 
     def _interrupt(self, reason: str, message: str) -> None:
-        interrupt(self._store, self.attempt, reason=reason, message=message, max_attempts=self._settings.max_attempts)
+        attempt, most = self.attempt, self._settings.max_attempts
+        self._store.interrupt(attempt.id, attempt.token, reason=reason, message=message, max_attempts=most)
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        """Make a call until it is answered; kill a driver that keeps silent for too long, which ends the waiting."""
+    def _ask(self, call: Callable[[], T]) -> T:
+        """Ask the driver until it answers; kill one that keeps silent for too long, which ends the waiting."""
+        silent_since = time.monotonic()
+        while True:
+            try:
+                self._keep_deadlines(silent_since)
+                return call()
+            except RayError as error:
+                self._pause(error)
+
+    def _tell(self, call: Callable[[], T]) -> T:
+        """Ask the database until it answers, however long it is away."""
         while True:
             if self._closing.is_set():
                 raise _ClosedError
-            self._kill_overdue()
             try:
-                answer = call()
-            except LostActorError:
-                raise
-            except (RayError, DatabaseError) as error:
-                LOG.warning("attempt %d: %s; asking again", self.attempt.id, " ".join(str(error).split())[:300])
-                self._closing.wait(RETRY_S)
-            else:
-                self._heard_at = time.monotonic()
-                return answer
+                return call()
+            except DatabaseError as error:
+                self._pause(error)
 
-    def _kill_overdue(self) -> None:
+    def _pause(self, error: Exception) -> None:
+        LOG.warning("attempt %d: %s; asking again", self.attempt.id, " ".join(str(error).split())[:300])
+        self._closing.wait(RETRY_S)
+
+    def _keep_deadlines(self, silent_since: float) -> None:
+        if self._closing.is_set():
+            raise _ClosedError
         now = time.monotonic()
         is_late = self._cancel_before is not None and now > self._cancel_before
-        if is_late or now - self._heard_at > self._settings.silence_s:
+        if is_late or now - silent_since > self._settings.silence_s:
             LOG.warning("attempt %d: the driver does not answer or does not stop; killing it", self.attempt.id)
             self._driver.kill()
+        elif self._start_before is not None and self._cancel_before is None and now > self._start_before:
+            raise _StartTimeoutError(f"its run had not begun after {self._settings.start_s:g} s")
+
+
+def _has_begun(batch: dict[str, Any]) -> bool:
+    """Whether the data are loaded and the actors up, or the run is over already."""
+    return batch["outcome"] is not None or any(event["kind"] == "started" for event in batch["events"])

@@ -47,6 +47,10 @@ LIVE = frozenset(state for state in State if State.SUCCEEDED in TRANSITIONS[stat
 """An attempt is under way."""
 
 
+KILL_REQUESTED = "kill_requested"
+"""The reason of a CANCELLING experiment whose processes are to end at once, in the middle of a round."""
+
+
 def require_transition(old: State, new: State) -> None:
     """Raise ConflictError unless the table allows `new` to follow `old`.
 

@@ -28,6 +28,7 @@ from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
 from api.routes.series import router as series_router
+from api.routes.standing import router as standing_router
 from api.routes.sweeps import router as sweeps_router
 from api.routes.wire import Health
 from api.settings import Settings
@@ -73,6 +74,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(figures_router)
     app.include_router(series_router)
     app.include_router(exports_router)
+    app.include_router(standing_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
     app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])

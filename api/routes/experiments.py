@@ -13,6 +13,7 @@ from api.domain.records import ExperimentRecord
 from api.routes.etags import entity_tag, is_current, revision_of
 from api.routes.examples import example_submission
 from api.routes.experiments_wire import Edit, example_edit
+from api.routes.policy_wire import plain
 from api.routes.problems import refusals
 from api.routes.wire import ExperimentDetail, Submission, Submitted
 from api.settings import Settings
@@ -74,9 +75,14 @@ def submit_experiment(
     """Submit an experiment. It is in the database before the answer leaves; `Location` says where to follow it."""
     spec = parse_spec(submission.spec)
     policy.require(spec)
+    more: dict[str, Any] = {
+        "retry": plain(submission.retry),
+        "resources": plain(submission.resources),
+        "submitted_by": caller,
+    }
     if key is None:
-        return _submitted(store.submit(spec, submission.tags, submitted_by=caller), is_new=True)
-    record, is_new = store.submit_once(spec, submission.tags, key=key, submitted_by=caller)
+        return _submitted(store.submit(spec, submission.tags, **more), is_new=True)
+    record, is_new = store.submit_once(spec, submission.tags, key=key, **more)
     return _submitted(record, is_new=is_new)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.domain.records import AttemptRecord, ExperimentRecord, SummaryRecord
 from api.domain.states import State
+from api.routes.policy_wire import AdmittedResources, Resources, Retry
 
 # Labels for people and filters: no control characters, no white space at the ends.
 Tag = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$", max_length=64)]
@@ -31,6 +32,10 @@ class Submission(BaseModel):
         description="The experiment spec; `heron schema` prints its JSON Schema.", json_schema_extra={"type": "object"}
     )
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="Labels to filter by.")
+    retry: Retry | None = Field(
+        default=None, description="How often and why it is attempted again; null: as the service is set."
+    )
+    resources: Resources | None = Field(default=None, description="What it needs; null: all of it is estimated.")
 
 
 class Submitted(BaseModel):
@@ -99,6 +104,9 @@ class ExperimentDetail(ExperimentSummary):
     result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
     retried_from: str | None
     submitted_by: str | None = Field(description="The id of the API key it was submitted with; null where that needed none.")
+    retry: Retry | None = Field(description="As it was submitted.")
+    resources: AdmittedResources | None = Field(description="Declared with it, or what it was let in with.")
+    waiting: str | None = Field(description="Why it is still queued, once the dispatcher has looked at it.")
 
     @classmethod
     def describe(cls, record: ExperimentRecord, attempts: list[AttemptRecord]) -> ExperimentDetail:
@@ -111,6 +119,9 @@ class ExperimentDetail(ExperimentSummary):
             result=record.result,
             retried_from=record.retried_from,
             submitted_by=record.submitted_by,
+            retry=None if record.retry is None else Retry.model_validate(record.retry),
+            resources=None if record.resources is None else AdmittedResources.model_validate(record.resources),
+            waiting=record.waiting,
         )
 
 

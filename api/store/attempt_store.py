@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from api.domain.records import AttemptRecord, ExperimentRecord
+from api.domain.retry import RetryPolicy
 from api.domain.states import LIVE, TERMINAL, State
 from api.store import attempts
 from api.store.database import Database
@@ -22,9 +23,23 @@ from heron_ray.errors import ConflictError
 class AttemptStore(Database):
     """The half of the store that runs experiments."""
 
-    def claim(self, *, owner: str, lease_s: float) -> tuple[ExperimentRecord, AttemptRecord] | None:
-        """Take the oldest queued experiment and start an attempt at it; None where nothing is queued."""
+    def claim(
+        self, *, owner: str, lease_s: float, id: str | None = None, resources: Mapping[str, Any] | None = None
+    ) -> tuple[ExperimentRecord, AttemptRecord] | None:
+        """Take a queued experiment and start an attempt at it.
+
+        Args:
+            owner: Who takes it.
+            lease_s: For how long, unless the lease is renewed.
+            id: This one; None: the oldest.
+            resources: What it is let in with; None leaves what was declared.
+
+        Returns:
+            None where nothing is queued, `id` is not, or another is taking it at this moment.
+        """
         oldest = select(ExperimentRow).where(ExperimentRow.state == State.QUEUED).order_by(ExperimentRow.number).limit(1)
+        if id is not None:
+            oldest = oldest.where(ExperimentRow.id == id)
         with self._reading() as session:
             # Looking first keeps an idle dispatcher from taking the writer's lock at every look.
             if session.scalar(oldest.with_only_columns(ExperimentRow.number)) is None:
@@ -33,6 +48,8 @@ class AttemptStore(Database):
             row = session.scalar(oldest.with_for_update(skip_locked=True))
             if row is None:
                 return None
+            if resources is not None:
+                row.resources = dict(resources)
             attempt = attempts.begin(session, row, now(session), owner=owner, lease_s=lease_s)
             return row.to_record(), attempt.to_record(row.id)
 
@@ -95,24 +112,26 @@ class AttemptStore(Database):
             change_state(session, row, state, at, reason=reason, message=message)
 
     def interrupt(self, attempt_id: int, token: int, *, reason: str, message: str, max_attempts: int) -> ExperimentRecord:
-        """The infrastructure lost the attempt: queue the experiment again, or end it.
+        """Give an attempt up: queue the experiment again, or end it.
 
-        It ends CANCELLED where a cancel was under way, and FAILED `retries_exhausted` after `max_attempts` attempts.
-        Raises StaleAttemptError.
+        It ends CANCELLED where a cancel or a kill was under way, and FAILED `retries_exhausted` where its retry policy allows
+        no other attempt; `max_attempts` holds where the policy names no number. Raises StaleAttemptError.
         """
         with self._writing() as session:
             row, attempt = attempts.fenced(session, attempt_id, token)
             at = now(session)
             attempts.end(attempt, at, reason)
             if row.state == State.CANCELLING:
-                change_state(session, row, State.CANCELLED, at, reason="cancel_requested", message=message)
+                # Why its end was asked for says more than how it came.
+                change_state(session, row, State.CANCELLED, at, reason=row.reason, message=row.message)
                 return row.to_record()
             change_state(session, row, State.INTERRUPTED, at, reason=reason, message=message)
-            if row.attempts < max_attempts:
+            policy = RetryPolicy.of(row.retry, max_attempts=max_attempts)
+            refusal = policy.refusal(reason, message, attempts=attempts.counted(session, row))
+            if refusal is None:
                 change_state(session, row, State.QUEUED, at, reason=reason, message=message)
             else:
-                told = f"gave up after {row.attempts} attempts; the last one: {message}"
-                change_state(session, row, State.FAILED, at, reason="retries_exhausted", message=told)
+                change_state(session, row, State.FAILED, at, reason="retries_exhausted", message=refusal)
             return row.to_record()
 
     def live_attempts(self) -> builtins.list[tuple[ExperimentRecord, AttemptRecord]]:
@@ -125,6 +144,22 @@ class AttemptStore(Database):
         )
         with self._reading() as session:
             return [(row.to_record(), attempt.to_record(row.id)) for row, attempt in session.execute(statement)]
+
+    def lapsed_attempts(self) -> frozenset[int]:
+        """The ids of the living attempts whose lease has run out, by the database's clock."""
+        with self._reading() as session:
+            has_lapsed = (AttemptRow.ended_at.is_(None), AttemptRow.lease_expires_at < now(session))
+            statement = (
+                select(AttemptRow.id)
+                .join(ExperimentRow, AttemptRow.experiment == ExperimentRow.number)
+                .where(*has_lapsed, ExperimentRow.state.in_(LIVE))
+            )
+            return frozenset(session.scalars(statement))
+
+    def require_held(self, attempt_id: int, token: int) -> None:
+        """Raise StaleAttemptError where an attempt has ended or has another owner: for a holder with nothing to write."""
+        with self._reading() as session:
+            attempts.require_held(session, attempt_id, token)
 
     def adopt(self, attempt_id: int, *, owner: str, lease_s: float) -> AttemptRecord:
         """Take over a living attempt under a new token; the old one is stale from now on. Raises StaleAttemptError."""

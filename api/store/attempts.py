@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from api.domain.retry import SERVICE_STOPPED
 from api.domain.states import State
 from api.store.history import change_state
 from api.store.tables import AttemptRow, ExperimentRow
@@ -54,6 +55,20 @@ def fenced(session: Session, attempt_id: int, token: int) -> tuple[ExperimentRow
     if attempt.token != token:
         raise StaleAttemptError(f"attempt {attempt_id} of experiment {row.id} has another owner now: {attempt.owner}")
     return row, attempt
+
+
+def require_held(session: Session, attempt_id: int, token: int) -> None:
+    """Raise StaleAttemptError unless the attempt lives and `token` is its newest. Locks nothing."""
+    attempt = session.get(AttemptRow, attempt_id)
+    if attempt is None or attempt.ended_at is not None or attempt.token != token:
+        raise StaleAttemptError(f"attempt {attempt_id} has ended or has another owner")
+
+
+def counted(session: Session, row: ExperimentRow) -> int:
+    """The attempts begun at an experiment, but for those that a stop of the service ended."""
+    same = (AttemptRow.experiment == row.number, AttemptRow.exit_reason == SERVICE_STOPPED)
+    stopped = session.scalar(select(func.count()).select_from(AttemptRow).where(*same)) or 0
+    return row.attempts - stopped
 
 
 def end(attempt: AttemptRow, at: datetime, exit_reason: str) -> None:

@@ -19,6 +19,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from heron_ray.errors import DatabaseError
 
 LOCK_WAIT_MS = 30_000
+# Of a connection to PostgreSQL. Where a network swallows what is sent, nothing else would ever end the waiting.
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
 WRITER_OPTION = "heron_writer"
 URL_HINT = "use sqlite:////absolute/path/heron.db or postgresql://user:password@host/database"
 
@@ -41,7 +43,8 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise DatabaseError("an SQLite database in memory cannot be shared between processes", hint=URL_HINT)
     try:
-        engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+        is_remote = parsed.get_backend_name() == "postgresql"
+        engine = create_engine(parsed, pool_pre_ping=is_remote, connect_args=PATIENCE if is_remote else {})
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(f"the database URL cannot be used: {error}", hint=URL_HINT) from None
     if engine.dialect.name == "sqlite":

@@ -42,7 +42,7 @@ def change_state(
 ) -> None:
     """Move to `state` and append the event that says so. Raises ConflictError where the table does not allow it."""
     require_transition(State(row.state), state)
-    row.state, row.reason = state, reason
+    row.state, row.reason, row.waiting = state, reason, None
     # A message may quote foreign text; PostgreSQL takes no NUL and no database takes half a surrogate pair.
     row.message = None if message is None else message.replace("\0", "").encode(errors="replace").decode()
     append_state_event(session, row, at)

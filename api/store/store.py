@@ -7,14 +7,15 @@ Each method is one transaction and hands out frozen records. Writers on one expe
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, QueuePool, delete, func, select
 
+from api.domain.admission import declared
 from api.domain.listing import Filters, Order
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
-from api.domain.states import TERMINAL, State
+from api.domain.states import KILL_REQUESTED, TERMINAL, State
 from api.store.attempt_store import AttemptStore
 from api.store.curves import CurveStore
 from api.store.edit_store import EditStore
@@ -25,14 +26,17 @@ from api.store.list_store import ListStore
 from api.store.listing import page_of
 from api.store.lookup import find, require_ended, unknown
 from api.store.migrate import migrate
+from api.store.queue_store import QueueStore
 from api.store.submission import queue_experiment, queue_once
 from api.store.sweeps import SweepStore, require_ended_sweep
 from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow
 from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec, parse_spec
 
+KILLED = "killed on request"
 
-class Store(AttemptStore):
+
+class Store(AttemptStore, QueueStore):
     """The record of all experiments.
 
     Build it with `Store.open`; the constructor takes an engine whose database is already migrated.
@@ -65,25 +69,60 @@ class Store(AttemptStore):
             raise
         return cls(engine)
 
+    @classmethod
+    def connect(cls, url: str) -> Store:
+        """Connect to a database that another process has already opened, and thereby upgraded. Raises DatabaseError."""
+        return cls(open_engine(url))
+
+    @property
+    def url(self) -> str:
+        """Where the database is, with the password: for a process that is to connect to it too."""
+        return self._engine.url.render_as_string(hide_password=False)
+
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
 
-    def submit(self, spec: ExperimentSpec, tags: Sequence[str] = (), *, submitted_by: str | None = None) -> ExperimentRecord:
-        """Queue an experiment, submitted with an API key of this id; it is committed when this returns."""
+    def submit(
+        self,
+        spec: ExperimentSpec,
+        tags: Sequence[str] = (),
+        *,
+        submitted_by: str | None = None,
+        retry: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
+    ) -> ExperimentRecord:
+        """Queue an experiment; it is committed when this returns.
+
+        Args:
+            spec: The experiment.
+            tags: Labels.
+            submitted_by: The id of the API key it came with.
+            retry: See `RetryPolicy`; None: as the service is set.
+            resources: Those of CPUs, GPUs and memory that are declared; the others are estimated.
+        """
+        more: dict[str, Any] = {"submitted_by": submitted_by, "retry": retry, "resources": resources}
         with self._writing() as session:
-            return queue_experiment(session, spec, tags, submitted_by=submitted_by).to_record()
+            return queue_experiment(session, spec, tags, **more).to_record()
 
     def submit_once(
-        self, spec: ExperimentSpec, tags: Sequence[str] = (), *, key: str, submitted_by: str | None = None
+        self,
+        spec: ExperimentSpec,
+        tags: Sequence[str] = (),
+        *,
+        key: str,
+        submitted_by: str | None = None,
+        retry: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
     ) -> tuple[ExperimentRecord, bool]:
         """Queue an experiment, or find the one that was submitted under this key; the second says whether it is new.
 
         Raises:
-            ConflictError: The key was used for a submission with another spec or other tags.
+            ConflictError: The key was used for a submission with another spec, other tags, retries or resources.
         """
         with self._writing() as session:
-            row, is_new = queue_once(session, spec, tags, key=key, submitted_by=submitted_by)
+            more: dict[str, Any] = {"submitted_by": submitted_by, "retry": retry, "resources": resources}
+            row, is_new = queue_once(session, spec, tags, key=key, **more)
             return row.to_record(), is_new
 
     def retry(self, id: str, *, key: str | None = None, submitted_by: str | None = None) -> tuple[ExperimentRecord, bool]:
@@ -103,10 +142,11 @@ class Store(AttemptStore):
             ended = find(session, id)
             require_ended(ended, "retried", hint="it will be queued again by itself where the infrastructure fails it")
             spec, tags = parse_spec(ended.spec), [tag.tag for tag in ended.tags]
+            policy: dict[str, Any] = {"retry": ended.retry, "resources": declared(ended.resources) or None}
             if key is None:
-                row = queue_experiment(session, spec, tags, retried_from=id, submitted_by=submitted_by)
+                row = queue_experiment(session, spec, tags, retried_from=id, submitted_by=submitted_by, **policy)
                 return row.to_record(), True
-            row, is_new = queue_once(session, spec, tags, key=key, retried_from=id, submitted_by=submitted_by)
+            row, is_new = queue_once(session, spec, tags, key=key, retried_from=id, submitted_by=submitted_by, **policy)
             return row.to_record(), is_new
 
     def delete(self, id: str) -> None:
@@ -194,4 +234,22 @@ class Store(AttemptStore):
             if row.state != State.CANCELLING:
                 target = State.CANCELLED if row.state == State.QUEUED else State.CANCELLING
                 change_state(session, row, target, now(session), reason="cancel_requested", message="cancelled on request")
+            return row.to_record()
+
+    def request_kill(self, id: str) -> ExperimentRecord:
+        """Kill: at once where it is queued, else have the dispatcher end its processes; a cancel under way is overtaken.
+
+        Raises:
+            NotFoundError: No such experiment.
+            ConflictError: It has ended.
+        """
+        with self._writing() as session:
+            row = find(session, id, lock=True)
+            if State(row.state) in TERMINAL:
+                raise ConflictError(f"experiment {id} has ended: it is {row.state} and cannot be killed")
+            if row.state == State.CANCELLING:
+                row.reason, row.message, row.updated_at = KILL_REQUESTED, KILLED, now(session)
+            else:
+                target = State.CANCELLED if row.state == State.QUEUED else State.CANCELLING
+                change_state(session, row, target, now(session), reason=KILL_REQUESTED, message=KILLED)
             return row.to_record()

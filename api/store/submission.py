@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from api.domain.admission import declared
 from api.domain.states import State
 from api.store.engine import now
 from api.store.history import add_first_event
@@ -25,6 +27,8 @@ def queue_experiment(
     retried_from: str | None = None,
     idempotency_key: str | None = None,
     submitted_by: str | None = None,
+    retry: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
 ) -> ExperimentRow:
     """A new QUEUED experiment and the event that says so."""
     at = now(session)
@@ -44,6 +48,8 @@ def queue_experiment(
         retried_from=retried_from,
         idempotency_key=idempotency_key,
         submitted_by=submitted_by,
+        retry=None if retry is None else dict(retry),
+        resources=None if resources is None else dict(resources),
         tags=[TagRow(tag=tag, position=position) for position, tag in enumerate(dict.fromkeys(tags))],
     )
     session.add(row)
@@ -60,6 +66,8 @@ def queue_once(
     key: str,
     retried_from: str | None = None,
     submitted_by: str | None = None,
+    retry: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
 ) -> tuple[ExperimentRow, bool]:
     """The experiment submitted under `key`, and whether it is new.
 
@@ -71,7 +79,14 @@ def queue_once(
         try:
             with session.begin_nested():
                 row = queue_experiment(
-                    session, spec, tags, retried_from=retried_from, idempotency_key=key, submitted_by=submitted_by
+                    session,
+                    spec,
+                    tags,
+                    retried_from=retried_from,
+                    idempotency_key=key,
+                    submitted_by=submitted_by,
+                    retry=retry,
+                    resources=resources,
                 )
                 return row, True
         except IntegrityError:
@@ -79,8 +94,9 @@ def queue_once(
             earlier = _under(session, key)
             if earlier is None:
                 raise
-    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from)
-    if asked != (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from):
+    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from, retry, declared(resources))
+    known = (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from, earlier.retry)
+    if asked != (*known, declared(earlier.resources)):
         raise ConflictError(
             f"the idempotency key {key!r} was used for another submission: experiment {earlier.id}",
             hint="use a new key for a new submission",

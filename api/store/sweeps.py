@@ -103,6 +103,12 @@ class SweepStore(Database):
         with self._reading() as session:
             return [row.to_record() for row in session.scalars(statement)]
 
+    def lapsed(self) -> frozenset[str]:
+        """The ids of the living sweeps whose lease has run out, by the database's clock."""
+        with self._reading() as session:
+            has_lapsed = SweepRow.lease_expires_at.is_(None) | (SweepRow.lease_expires_at < now(session))
+            return frozenset(session.scalars(select(SweepRow.id).where(SweepRow.state.in_(LIVE), has_lapsed)))
+
     def adopt(self, id: str, token: int, *, owner: str, lease_s: float) -> SweepRecord:
         """Take a sweep over from whoever held `token`, which is stale from now on. Raises StaleAttemptError."""
         with self._writing() as session:

@@ -2,13 +2,14 @@
 import { Chart } from "/assets/chart.js";
 import { EventLog } from "/assets/eventlog.js";
 import { Feed } from "/assets/feed.js";
-import { request } from "/assets/http.js";
+import { poll, request } from "/assets/http.js";
 import { badge, bytes, confirmed, count, h, LIVE, percent, progressBar, seconds, setBadge, setText, time } from "/assets/view.js";
 import { toYaml } from "/assets/yaml.js";
 
 const FIGURES = { accuracy: "Accuracy", losses: "Losses", bytes: "Bytes sent" };
 // Lines that grew beyond this are fetched again, thinned by the service.
 const MANY_POINTS = 6000;
+const QUEUE_POLL_MS = 3000;
 
 export async function show(main, id) {
   const path = `/v1/experiments/${encodeURIComponent(id)}`;
@@ -23,6 +24,14 @@ export async function show(main, id) {
     await drawn;
   };
   page.onAction(path, refresh, settle);
+  if (detail.state === "QUEUED") {
+    // No event tells what a queued experiment waits for.
+    await poll(async () => {
+      const latest = await request("GET", path);
+      page.update(latest);
+      return latest.state === "QUEUED";
+    }, QUEUE_POLL_MS);
+  }
   const curves = new Curves(page.figures, `${path}/figures`, page.tiles);
   const drawn = curves.fetch();
   const feed = new Feed(`${path}/events`, async (events) => {
@@ -128,7 +137,7 @@ function layout(detail) {
     current = latest;
     setBadge(state, latest.state);
     progress.update(latest.progress);
-    setText(why, latest.message ?? latest.reason ?? "");
+    setText(why, latest.waiting ?? latest.message ?? latest.reason ?? "");
     why.classList.toggle("failed", latest.state === "FAILED");
     costs.replaceChildren(...costFacts(latest.result));
     setText(costsKnown, LIVE.has(latest.state) ? "known once the run has ended" : latest.result ? "" : "the run left no result");
@@ -154,7 +163,7 @@ function tagLinks(detail) {
 
 // Buttons are made anew only when what can be done changes, so that a focused one keeps its focus.
 function offerActions({ actions, problem, path, refresh, settle, live, cancelling }) {
-  const wanted = cancelling ? "none" : live ? "live" : "ended";
+  const wanted = cancelling ? "cancelling" : live ? "live" : "ended";
   if (actions.dataset.offered === wanted) return;
   actions.dataset.offered = wanted;
   const act = async (question, label, doIt) => {
@@ -172,6 +181,10 @@ function offerActions({ actions, problem, path, refresh, settle, live, cancellin
     await request("POST", `${path}/cancel`);
     await refresh();
   });
+  const kill = () => act("Kill this experiment? Its round is lost.", "Kill experiment", async () => {
+    await request("POST", `${path}/kill`);
+    await refresh();
+  });
   const retry = () => act(null, "", async () => {
     const made = await request("POST", `${path}/retry`);
     location.assign(`/experiments/${made.id}`);
@@ -182,7 +195,7 @@ function offerActions({ actions, problem, path, refresh, settle, live, cancellin
     location.assign("/experiments");
   });
   const button = (label, onclick, kind) => h("button", { type: "button", onclick, class: kind }, label);
-  const offered = { none: [], live: [button("Cancel", cancel, "danger")], ended: [button("Retry", retry), button("Delete", remove, "danger")] };
+  const offered = { cancelling: [button("Kill", kill, "danger")], live: [button("Cancel", cancel, "danger")], ended: [button("Retry", retry), button("Delete", remove, "danger")] };
   actions.replaceChildren(...offered[wanted]);
 }
 

@@ -27,6 +27,11 @@ def _check_key(_context: click.Context, _parameter: click.Parameter, value: str 
     callback=_check_key,
     help="A name of your choice for this submission: submitted again under it, the experiment is found and not made twice.",
 )
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(1, 20),
+    help="Attempts in all where machines or processes are lost. Default: as the service is set (5).",
+)
 @click.option("--wait", is_flag=True, help="Follow it to its end; then exit 1 unless it succeeded.")
 @url_option
 @key_option
@@ -36,6 +41,7 @@ def command(
     overrides: tuple[str, ...],
     tags: tuple[str, ...],
     idempotency_key: str | None,
+    max_attempts: int | None,
     wait: bool,
     url: str,
     key: str | None,
@@ -50,7 +56,7 @@ def command(
     from heron_ray.client import Client
 
     with Client(url, key=key) as client:
-        submitted = client.submit(found, tags, idempotency_key=idempotency_key)
+        submitted = client.submit(found, tags, idempotency_key=idempotency_key, max_attempts=max_attempts)
         id = submitted.id
         if not wait:
             if as_json:

@@ -20,6 +20,7 @@ from heron_ray.client.experiments import (
     Outcome,
     Part,
     Progress,
+    Standing,
     Submitted,
 )
 from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSummary, Trial
@@ -40,6 +41,7 @@ __all__ = [
     "Outcome",
     "Part",
     "Progress",
+    "Standing",
     "Submitted",
     "SubmittedSweep",
     "Sweep",

@@ -23,6 +23,7 @@ from heron_ray.client.experiments import (
     Health,
     Outcome,
     Part,
+    Standing,
     Submitted,
 )
 from heron_ray.client.patience import Patience
@@ -69,13 +70,31 @@ class Client:
         """Every part that an experiment can be made of, by shelf (`methods`, `models`, ...)."""
         return {shelf: tuple(map(Part.of, parts)) for shelf, parts in self._get("/v1/catalogue").items()}
 
-    def submit(self, spec: Spec, tags: Sequence[str] = (), *, idempotency_key: str | None = None) -> Submitted:
+    def submit(
+        self,
+        spec: Spec,
+        tags: Sequence[str] = (),
+        *,
+        idempotency_key: str | None = None,
+        max_attempts: int | None = None,
+        resources: Mapping[str, float] | None = None,
+    ) -> Submitted:
         """Submit an experiment. Raises SpecError.
 
-        Under a key that was used before, the same submission finds its experiment and another one raises ConflictError.
+        Args:
+            spec: The experiment.
+            tags: Labels to filter by.
+            idempotency_key: Used before, the same submission finds its experiment and another one raises ConflictError.
+            max_attempts: How often it is begun at most, where the infrastructure loses it; None: as the service is set.
+            resources: Those of `cpus`, `gpus` and `memory_bytes` that are declared; the others are estimated.
         """
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        return Submitted.of(self._post("/v1/experiments", json={"spec": _plain(spec), "tags": list(tags)}, headers=headers))
+        body: dict[str, Any] = {"spec": _plain(spec), "tags": list(tags)}
+        if max_attempts is not None:
+            body["retry"] = {"max_attempts": max_attempts}
+        if resources is not None:
+            body["resources"] = dict(resources)
+        return Submitted.of(self._post("/v1/experiments", json=body, headers=headers))
 
     def page(self, *, limit: int = MOST_PER_PAGE, before: str | None = None, **asked: Any) -> ExperimentPage:
         """A page of at most 200 experiments; its `next` goes into `before` of the page after it.
@@ -169,6 +188,14 @@ class Client:
     def cancel(self, id: str) -> Experiment:
         """Ask for the experiment's end. Raises ConflictError where it has ended already."""
         return Experiment.of(self._post(f"{path_of('experiment', id)}/cancel"))
+
+    def kill(self, id: str) -> Experiment:
+        """Have the experiment's processes ended now. Raises ConflictError where it has ended already."""
+        return Experiment.of(self._post(f"{path_of('experiment', id)}/kill"))
+
+    def why(self, id: str) -> Standing:
+        """Why the experiment stands where it does: `why` is the sentence, beside what it is made of."""
+        return Standing.of(self._get(f"{path_of('experiment', id)}/why"))
 
     def retry(self, id: str) -> Submitted:
         """Submit an ended experiment again, as a new one. Raises ConflictError where it has not ended."""

@@ -86,6 +86,17 @@ class Experiment(ExperimentSummary):
     submitted_by: str | None
 
 
+class Standing(Document):
+    """Why an experiment stands where it does; `ahead` of it are so many in the queue, 0 where it is not queued."""
+
+    id: str
+    state: str
+    reason: str | None
+    waiting: str | None
+    ahead: int
+    why: str
+
+
 class Outcome(Document):
     """What became of one of many experiments; `problem` says why it was refused, None where it was not."""
 

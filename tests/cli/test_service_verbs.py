@@ -245,3 +245,23 @@ def test_an_address_that_is_none_is_bad_usage(heron, url: str) -> None:
 def test_the_address_is_found_in_the_environment_and_the_option_goes_before_it(heron, service) -> None:
     assert heron("ps").code == 0
     assert heron("ps", "--url", "http://127.0.0.1:1").code == 5
+
+
+def test_why_says_what_a_queued_experiment_waits_for(heron, service, store) -> None:
+    store.submit(parse_spec(SPEC))
+    id = store.submit(parse_spec(SPEC)).id
+    store.note_waiting({id: "waits for a free slot: 1 of 1 run"})
+    assert heron("why", id).stdout.strip() == "waits for a free slot: 1 of 1 run; ahead of it: 1 experiment"
+    assert heron("why", id, "--json").object["ahead"] == 1
+
+
+def test_kill_prints_the_state_and_a_second_one_is_a_conflict(heron, service, store) -> None:
+    id = store.submit(parse_spec(SPEC)).id
+    assert heron("kill", id).stdout.strip() == "CANCELLED"
+    assert heron("kill", id, "--json").object["error"]["code"] == "conflict"
+
+
+def test_submit_says_how_often_an_experiment_is_attempted(heron, service, store, spec_file) -> None:
+    id = heron("submit", spec_file, "--max-attempts", "3").stdout.strip()
+    assert store.get(id).retry == {"max_attempts": 3}
+    assert heron("submit", spec_file, "--max-attempts", "21").code == 2

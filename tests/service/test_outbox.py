@@ -50,6 +50,7 @@ def test_what_was_not_stored_before_a_checkpoint_is_sent_by_the_next_attempt(tmp
     outbox = filled(capacity=10, count=3)
     outbox.take(after=1, limit=10, wait_s=0)
     checkpoint = Checkpoint(round=3, trajectory_hash="t", vectors={}, progress={})
+    (tmp_path / "c").mkdir()
     JournaledCheckpointer(tmp_path / "c", outbox).save(checkpoint)
 
     successor = Outbox(capacity=10)
@@ -61,6 +62,7 @@ def test_what_was_not_stored_before_a_checkpoint_is_sent_by_the_next_attempt(tmp
 def test_checkpoints_whose_journal_is_damaged_are_not_continued_from(tmp_path):
     outbox = filled(capacity=10, count=1)
     checkpoint = Checkpoint(round=1, trajectory_hash="t", vectors={}, progress={})
+    (tmp_path / "c").mkdir()
     JournaledCheckpointer(tmp_path / "c", outbox).save(checkpoint)
     (tmp_path / "c" / "outbox.json").write_text("[{")
 

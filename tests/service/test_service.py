@@ -102,7 +102,7 @@ def test_an_experiment_that_diverges_fails_with_the_round_and_the_way_out(servic
 def test_checkpoints_are_removed_once_nothing_can_continue_from_them(service, small_spec, until):
     id = service.submit(small_spec())
     checkpoints = service.directory.checkpoints / id
-    until(lambda: any(checkpoints.glob("round-*")), "a checkpoint")
+    until(lambda: any(checkpoints.glob("attempt-0001/round-*")), "a checkpoint")
     service.wait_for_end(id)
     until(lambda: not checkpoints.exists(), "no checkpoint")
 

@@ -22,6 +22,8 @@ OPERATIONS = {
     "draw_experiment",
     "draw_sweep",
     "edit_experiment",
+    "explain_standing",
+    "kill_experiment",
     "list_events",
     "list_experiments",
     "list_sweeps",
