@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,22 +117,28 @@ class Fuzz:
     failures: dict[str, str] = field(default_factory=dict)
     _always_valid: set[str] = field(default_factory=set)
 
-    def run(self, count: int) -> None:
-        """Make at least `count` requests, spread evenly over the operations."""
+    def run(self, count: int, *, limit_s: float = float("inf")) -> None:
+        """Make at least `count` requests, spread evenly over the operations, or as many as go within `limit_s`."""
+        end_at = time.monotonic() + limit_s
         seeds = Seeds(self.store)
         schema = schemathesis.openapi.from_url(f"{self.url}/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
         with requests.Session() as session:
             turn = 0
-            while self.requests < count:
-                for operation in operations:
-                    for mode in self._modes(operation):
+            while self.requests < count and time.monotonic() < end_at:
+                for operation, mode in self._turns(operations):
+                    if time.monotonic() < end_at:
                         self._take_turn(operation, mode, seeds, session, number=turn)
                 turn += 1
 
-    def _modes(self, operation: schemathesis.APIOperation) -> list[schemathesis.GenerationMode]:
-        valid, invalid = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
-        return [valid] if operation.label in self._always_valid else [valid, invalid]
+    def _turns(
+        self, operations: Sequence[schemathesis.APIOperation]
+    ) -> Iterator[tuple[schemathesis.APIOperation, schemathesis.GenerationMode]]:
+        """Every operation with valid requests, then with invalid ones where it has any."""
+        for operation in operations:
+            yield operation, schemathesis.GenerationMode.POSITIVE
+            if operation.label not in self._always_valid:
+                yield operation, schemathesis.GenerationMode.NEGATIVE
 
     def _take_turn(
         self,
@@ -233,6 +239,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--database", choices=KINDS, default="postgresql")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=float, default=float("inf"), metavar="S", help="stop after this many seconds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     chosen = parser.parse_args()
     with (
@@ -243,7 +250,7 @@ def main() -> None:
         began_at = time.monotonic()
         with served(store) as url:
             fuzz = Fuzz(url, store, chosen.seed)
-            fuzz.run(chosen.requests)
+            fuzz.run(chosen.requests, limit_s=chosen.limit)
         store.close()
     head = {"database": chosen.database, "seed": chosen.seed, "schemathesis": schemathesis.__version__, "machine": machine()}
     text = json.dumps({**head, "seconds": round(time.monotonic() - began_at, 1), **fuzz.summary()}, indent=1)

@@ -13,7 +13,7 @@ from typing import Final, Self
 from api.supervisor.processes import find_marked, kill_marked
 from api.supervisor.ray_head import RayHead
 
-START_S: Final = 120.0
+START_S: Final = 300.0
 
 
 class Bystander:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from api.domain.states import TERMINAL
+from api.domain.states import TERMINAL, State
 from api.supervisor.processes import find_marked
 from api.supervisor.state_directory import StateDirectory
 from benchmarks.chaos.bystander import Bystander
@@ -100,8 +100,8 @@ class Storm:
             database_url: The service's database.
             folder: An existing folder for everything that is written; its path must be short.
 
-        Raises:
-            TimeoutError: It took longer than `limit_s`.
+        Returns:
+            What came of it; taking longer than `limit_s` is a fault.
         """
         state = folder / "state"
         with Bystander(folder) as bystander:
@@ -109,16 +109,22 @@ class Storm:
                 mark = StateDirectory(state).read_service()["mark"]
                 self._start_at = time.monotonic()
                 self._client = client
-                ids = self._submit()
-                self._kill_at_random(mark, ids)
-                self._wait_until(lambda: self._have_ended(ids), "every experiment has ended")
-                self._compare(ids)
+                try:
+                    self._rage(mark)
+                except TimeoutError as error:
+                    self._outcome.faults.append(str(error))
                 self._outcome.seconds = time.monotonic() - self._start_at
             if left := find_marked(mark):
                 self._outcome.faults.append(f"the service left {len(left)} processes behind: {left}")
             if not bystander.is_unharmed():
                 self._outcome.faults.append("another service's Ray was harmed")
         return self._outcome
+
+    def _rage(self, mark: str) -> None:
+        ids = self._submit()
+        self._kill_at_random(mark, ids)
+        self._wait_until(lambda: self._have_ended(ids), "every experiment has ended")
+        self._compare(ids)
 
     def _submit(self) -> list[str]:
         fields = self._ask("/openapi.json")["components"]["schemas"]["Submission"]["properties"]
@@ -159,7 +165,8 @@ class Storm:
         """Whether every experiment that is under way has two attempts left: one may be spent since it was looked at."""
         query = "/v1/experiments?limit=200&state=QUEUED&state=STARTING&state=RUNNING&state=INTERRUPTED"
         under_way = self._ask(query)["experiments"]
-        pages = [self._ask(f"/v1/experiments/{one['id']}") for one in under_way if one["progress"]["round"]]
+        begun = [one["id"] for one in under_way if one["state"] != State.QUEUED or one["progress"]["round"]]
+        pages = [self._ask(f"/v1/experiments/{id}") for id in begun]
         return all(len(page["attempts"]) < self._most_attempts - 1 for page in pages)
 
     def _progress(self, ids: Iterable[str]) -> float:
