@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -231,6 +231,8 @@ def test_any_sequence_of_steps_leaves_the_database_as_the_model_says(store: Stor
         stateful_step_count=25,
         deadline=None,
         derandomize=not EXAMPLES,
+        # Shrinking a failure takes minutes on a real database: the longer run does it.
+        phases=[Phase.generate, *([Phase.shrink] if EXAMPLES else [])],
         database=None,
         print_blob=False,
         suppress_health_check=list(HealthCheck),
