@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,11 +24,13 @@ class ServiceProcess:
 
     Args:
         state_dir: Where it keeps everything; what it says on stderr goes to `serve.log` there.
+        options: More options of `heron serve`.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, options: Sequence[str] = ()) -> None:
         """Nothing is started before `with`."""
         self._state_dir = state_dir
+        self._options = options
         self._log = state_dir / "serve.log"
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
@@ -64,6 +67,7 @@ class ServiceProcess:
 
     def _start(self, log: int) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "heron_ray.cli", "serve", "--port=0", f"--state-dir={self._state_dir}", "--json"]
+        command += self._options
         # In a session of its own, so that Ctrl-C reaches only us and experiments can be cancelled before it ends.
         return subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
