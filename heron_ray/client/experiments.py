@@ -84,6 +84,8 @@ class Experiment(ExperimentSummary):
     result: dict[str, Any] | None
     retried_from: str | None
     submitted_by: str | None
+    retry: dict[str, Any] | None
+    resources: dict[str, Any] | None
 
 
 class Standing(Document):
