@@ -106,7 +106,6 @@ class ExperimentDetail(ExperimentSummary):
     submitted_by: str | None = Field(description="The id of the API key it was submitted with; null where that needed none.")
     retry: Retry | None = Field(description="As it was submitted.")
     resources: AdmittedResources | None = Field(description="Declared with it, or what it was let in with.")
-    waiting: str | None = Field(description="Why it is still queued, once the dispatcher has looked at it.")
 
     @classmethod
     def describe(cls, record: ExperimentRecord, attempts: list[AttemptRecord]) -> ExperimentDetail:
@@ -121,7 +120,6 @@ class ExperimentDetail(ExperimentSummary):
             submitted_by=record.submitted_by,
             retry=None if record.retry is None else Retry.model_validate(record.retry),
             resources=None if record.resources is None else AdmittedResources.model_validate(record.resources),
-            waiting=record.waiting,
         )
 
 
