@@ -42,7 +42,7 @@ def main() -> None:
             rate_limit=arguments.rate_limit,
             policy=Policy.read(arguments.policy) if arguments.policy else Policy(),
         )
-        listener = listen(arguments.host, arguments.port, has_keys=arguments.private_network)
+        listener = listen(arguments.host, arguments.port, has_keys=lambda: arguments.private_network)
     except ServiceError as error:
         parser.error(str(error))
     listener.set_inheritable(True)

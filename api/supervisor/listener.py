@@ -5,24 +5,28 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from collections.abc import Callable
 
 from heron_ray.errors import ListenError
 
 
-def listen(host: str, port: int, *, has_keys: bool = False) -> socket.socket:
+def listen(host: str, port: int, *, has_keys: Callable[[], bool] = lambda: False) -> socket.socket:
     """A listening socket.
 
     Args:
         host: Name or address of this machine.
         port: 0 for a free one.
-        has_keys: Whether there are API keys: without one, nobody on another machine could be let in.
+        has_keys: Whether there are API keys, asked where others can reach the host: without one, nobody there could be let in.
 
     Raises:
         ListenError: The host is not known or others can reach it although there are no keys, or the port is in use.
     """
     family, address = _resolve(host)
-    if not has_keys:
-        _require_loopback(host, address)
+    if not _is_loopback(address) and not has_keys():
+        raise ListenError(
+            f"refusing to listen on {host}: it can be reached from other machines, and the service has no API keys yet",
+            hint="make one with: heron key create; or use --host 127.0.0.1, and a tunnel such as ssh -L",
+        )
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,12 +53,8 @@ def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
     return found[0][0], str(found[0][4][0])
 
 
-def _require_loopback(host: str, address: str) -> None:
-    if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-        raise ListenError(
-            f"refusing to listen on {host}: it can be reached from other machines, and the service has no API keys yet",
-            hint="make one with: heron key create; or use --host 127.0.0.1, and a tunnel such as ssh -L",
-        )
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _explain(host: str, port: int, error: OSError) -> ListenError:

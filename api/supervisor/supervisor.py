@@ -68,8 +68,8 @@ class Supervisor:
         """
         with self._directory.lock():
             self._end_leftovers()
-            has_keys = self._prepare_database()
-            with listen(self._settings.host, self._settings.port, has_keys=has_keys) as listener:
+            with listen(self._settings.host, self._settings.port, has_keys=self._has_keys) as listener:
+                self._prepare_database()
                 self._stop_on_signals()
                 self._publish(listener)
                 guardian = self._start_guardian()
@@ -78,8 +78,12 @@ class Supervisor:
                 finally:
                     self._end(guardian)
 
-    def _prepare_database(self) -> bool:
-        """Create or upgrade it; says whether an API key lets somebody in."""
+    def _prepare_database(self) -> None:
+        """Create or upgrade it."""
+        Store.open(self._settings.database_url).close()
+
+    def _has_keys(self) -> bool:
+        """Whether an API key lets somebody in."""
         store = Store.open(self._settings.database_url)
         try:
             return store.keys.any_valid()

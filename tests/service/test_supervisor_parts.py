@@ -91,7 +91,7 @@ def test_a_host_that_others_can_reach_is_refused(host):
 
 @pytest.mark.parametrize(("host", "address"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
 def test_with_keys_every_address_may_be_listened_on_and_the_url_is_this_machines(host, address):
-    with listen(host, 0, has_keys=True) as listener:
+    with listen(host, 0, has_keys=lambda: True) as listener:
         assert url_of(listener) == f"http://{address}:{listener.getsockname()[1]}"
 
 

@@ -22,7 +22,7 @@ def start(store, database_url, tmp_path):
     processes = []
 
     def begin(access):
-        with listen("0.0.0.0", 0, has_keys=True) as listener, (tmp_path / "api.log").open("wb") as log:
+        with listen("0.0.0.0", 0, has_keys=lambda: True) as listener, (tmp_path / "api.log").open("wb") as log:
             fd, port = listener.fileno(), listener.getsockname()[1]
             command = [sys.executable, "-m", "api.supervisor.api_process", f"--fd={fd}", *access.arguments()]
             environment = {**os.environ, "HERON_DATABASE": database_url, "FORWARDED_ALLOW_IPS": "*"}
