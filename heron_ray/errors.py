@@ -11,6 +11,7 @@
         ├── NotFoundError    not_found              no such experiment
         ├── ConflictError    conflict               the state does not allow it
         ├── UnreachableError unreachable            nothing answers at that address
+        ├── ArtifactError    artifact_lost          a file that an experiment left behind is gone or not what it was
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
         ├── DatabaseError    database_error         the database cannot be opened as it is
         └── ListenError      cannot_listen          the service may not or cannot use the address it was given
@@ -139,6 +140,12 @@ class UnreachableError(ServiceError):
     """Nothing answers at that address."""
 
     code = "unreachable"
+
+
+class ArtifactError(ServiceError):
+    """A file that an experiment left behind is gone, or not what it was."""
+
+    code = "artifact_lost"
 
 
 class StaleAttemptError(ServiceError):

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--ray-address", required=True, help="host:port of the Ray head")
     parser.add_argument("--owner", required=True, help="name of this service, the same over restarts; its Ray namespace")
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder for checkpoints")
+    parser.add_argument("--artifacts", required=True, type=Path, help="folder for what experiments leave behind")
     parser.add_argument("--concurrency", type=int, default=1, help="experiments that run at the same time")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
@@ -39,7 +40,12 @@ def main() -> None:
         logging_level=logging.WARNING,
     )
     store = Store.open(os.environ[DATABASE_VARIABLE])
-    settings = DispatcherSettings(owner=arguments.owner, checkpoints=arguments.checkpoints, concurrency=arguments.concurrency)
+    settings = DispatcherSettings(
+        owner=arguments.owner,
+        checkpoints=arguments.checkpoints,
+        artifacts=arguments.artifacts,
+        concurrency=arguments.concurrency,
+    )
     dispatcher = Dispatcher(store, settings)
 
     def close(_signal: int, _frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import ActorDiedError
 
+from api.dispatcher.order import Order
 from heron_ray.errors import LostActorError
 
 
@@ -37,9 +38,9 @@ class Driver:
         answer: dict[str, Any] = self._get(self._actor.info.remote())
         return answer
 
-    def start(self, attempt_id: int, spec: dict[str, Any], checkpoints: str) -> None:
+    def start(self, attempt_id: int, order: Order) -> None:
         """See `ExperimentDriver.start`."""
-        self._get(self._actor.start.remote(attempt_id, spec, checkpoints))
+        self._get(self._actor.start.remote(attempt_id, order))
 
     def events(self, attempt_id: int, *, after: int, limit: int, wait_s: float) -> dict[str, Any]:
         """See `ExperimentDriver.events`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.exceptions import OutOfMemoryError, RayError
 
+from api.domain.artifacts import ArtifactFile
 from api.domain.states import State
 from heron_ray.errors import ExhaustedMemoryError, HeronError, LostActorError
 
@@ -18,12 +19,16 @@ INTERNAL_ERROR = "internal_error"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """SUCCEEDED, CANCELLED or FAILED; or INTERRUPTED, where the run was not at fault and can be resumed."""
+    """SUCCEEDED, CANCELLED or FAILED; or INTERRUPTED, where the run was not at fault and can be resumed.
+
+    `artifacts` are the files that the run left behind.
+    """
 
     state: State
     reason: str | None = None
     message: str | None = None
     result: dict[str, Any] | None = None
+    artifacts: tuple[ArtifactFile, ...] = ()
 
     @property
     def clean(self) -> bool:

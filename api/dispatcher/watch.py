@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ray.exceptions import RayError
 
 from api.dispatcher.handle import Driver
+from api.dispatcher.order import Order
 from api.dispatcher.outcome import INTERNAL_ERROR, Outcome
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
@@ -103,8 +104,8 @@ class Watch(threading.Thread):
     def _drive(self) -> Outcome:
         """Start the run and store its events until it has ended."""
         attempt, settings = self.attempt, self._settings
-        checkpoints = str(settings.checkpoints / self.experiment.id)
-        self._patiently(lambda: self._driver.start(attempt.id, self.experiment.spec, checkpoints))
+        order = Order.of(self.experiment, attempt, checkpoints=settings.checkpoints, artifacts=settings.artifacts)
+        self._patiently(lambda: self._driver.start(attempt.id, order))
         info = self._patiently(self._driver.info)
         self._patiently(lambda: self._store.running(attempt.id, attempt.token, driver_pid=info["pid"], node=info["node"]))
         after, stop_sent = 0, False
@@ -131,6 +132,8 @@ class Watch(threading.Thread):
             reason, message = outcome.reason or DRIVER_LOST, outcome.message or "the run stopped without being asked to"
             self._patiently(lambda: self._interrupt(reason, message))
         else:
+            if outcome.artifacts:
+                self._patiently(lambda: self._store.artifacts.record(attempt.id, attempt.token, files=outcome.artifacts))
             self._patiently(
                 lambda: self._store.finish(
                     attempt.id,

@@ -7,12 +7,15 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from api.routes.artifacts import router as artifacts_router
 from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
 from api.routes.documentation import documentation_page
 from api.routes.experiments import StoreParameter, router
 from api.routes.feeds import Feeds
 from api.routes.figures import router as figures_router
+from api.routes.forks import router as forks_router
+from api.routes.logs import router as logs_router
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers
@@ -42,6 +45,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(catalogue_router)
     app.include_router(sweeps_router)
     app.include_router(figures_router)
+    app.include_router(artifacts_router)
+    app.include_router(logs_router)
+    app.include_router(forks_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, tags=["service"])
     app.add_api_route("/metrics", _metrics, response_class=PlainTextResponse, tags=["service"])

@@ -44,14 +44,15 @@ def documentation_page(openapi: dict[str, Any], base_url: str) -> str:
 def curl_command(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:
     """A shell command for one route; `$ID` or `$SWEEP` stands for what the submitting command made."""
     variable = "SWEEP" if path.startswith("/v1/sweeps") else "ID"
-    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}")
+    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}").replace("{name}", "spec.yaml")
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     example = next(iter(content.get("schema", {}).get("examples", [])), None)
     if example is None:
         verb = "" if method == "get" else f"-X {method.upper()} "
         return f'curl -s {verb}"{url}"'
     body = shlex.quote(json.dumps(example))
-    return f'{variable}=$(curl -s -H "Content-Type: application/json" -d {body} "{url}" | {READ_ID}); echo ${variable}'
+    send = f'curl -s -H "Content-Type: application/json" -d {body} "{url}"'
+    return send if "{id}" in path else f"{variable}=$({send} | {READ_ID}); echo ${variable}"
 
 
 def _section(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:

@@ -59,9 +59,9 @@ def submit(
     """Submit an experiment. It is in the database before the answer leaves; `Location` says where to follow it."""
     spec = parse_spec(submission.spec)
     if key is None:
-        return _submitted(store.submit(spec, submission.tags), is_new=True)
+        return submitted(store.submit(spec, submission.tags), is_new=True)
     record, is_new = store.submit_once(spec, submission.tags, key=key)
-    return _submitted(record, is_new=is_new)
+    return submitted(record, is_new=is_new)
 
 
 @router.get("", responses=refusals(404))
@@ -142,7 +142,7 @@ def cancel(id: str, store: StoreParameter) -> ExperimentDetail:
 def retry(id: str, store: StoreParameter, key: KeyParameter = None) -> Response:
     """Submit an ended experiment again: the same spec and tags as a new experiment, whose `retried_from` names it."""
     record, is_new = store.retry(id, key=key)
-    return _submitted(record, is_new=is_new)
+    return submitted(record, is_new=is_new)
 
 
 @router.delete("/{id}", status_code=status.HTTP_204_NO_CONTENT, responses=refusals(404, 409))
@@ -151,7 +151,8 @@ def delete(id: str, store: StoreParameter) -> None:
     store.delete(id)
 
 
-def _submitted(record: ExperimentRecord, *, is_new: bool) -> Response:
+def submitted(record: ExperimentRecord, *, is_new: bool) -> Response:
+    """The answer to whatever made an experiment, or found it made."""
     body = Submitted(id=record.id, state=record.state, spec_hash=record.spec_hash)
     code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
     headers = {"Location": f"{router.prefix}/{record.id}"}

@@ -13,7 +13,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from heron_ray.errors import ConflictError, DatabaseError, HeronError, NotFoundError, SpecError, SpecIssue, StaleAttemptError
+from heron_ray.errors import (
+    ArtifactError,
+    ConflictError,
+    DatabaseError,
+    HeronError,
+    NotFoundError,
+    SpecError,
+    SpecIssue,
+    StaleAttemptError,
+)
 
 JSON_HINT = "send the header Content-Type: application/json"
 
@@ -84,6 +93,8 @@ def _on_heron_error(request: Request, error: Exception) -> JSONResponse:
             return problem_response(422, error.code, error.message, hint=error.hint, issues=issues)
         case NotFoundError():
             return problem_response(404, error.code, error.message, hint=error.hint)
+        case ArtifactError():
+            return problem_response(410, error.code, error.message, hint=error.hint)
         case ConflictError() | StaleAttemptError():
             return problem_response(409, error.code, error.message, hint=error.hint)
         case DatabaseError():

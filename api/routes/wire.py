@@ -89,6 +89,8 @@ class ExperimentDetail(ExperimentSummary):
     spec: dict[str, Any] = Field(description="The spec with every default filled in.")
     result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
     retried_from: str | None
+    forked_from: str | None = Field(description="The id of the experiment from whose checkpoint it begins.")
+    forked_round: int | None = Field(description="The round of that checkpoint.")
 
     @classmethod
     def describe(cls, record: ExperimentRecord, attempts: list[AttemptRecord]) -> ExperimentDetail:
@@ -99,6 +101,8 @@ class ExperimentDetail(ExperimentSummary):
             spec=record.spec,
             result=record.result,
             retried_from=record.retried_from,
+            forked_from=record.forked_from,
+            forked_round=record.forked_round,
         )
 
 

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import TERMINAL, State
+from api.store.artifacts import ArtifactStore
 from api.store.attempt_store import AttemptStore
 from api.store.engine import now, open_engine
+from api.store.forks import ForkStore
 from api.store.history import change_state
 from api.store.listing import newest
 from api.store.migrate import migrate
@@ -40,6 +42,8 @@ class Store(AttemptStore):
         """Share one pool between readers and writers."""
         super().__init__(engine)
         self.sweeps = SweepStore(engine)
+        self.artifacts = ArtifactStore(engine)
+        self.forks = ForkStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,12 +18,21 @@ from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """Where a fork begins: after a round of the experiment with this id."""
+
+    id: str
+    round: int
+
+
 def queue_experiment(
     session: Session,
     spec: ExperimentSpec,
     tags: Sequence[str],
     *,
     retried_from: str | None = None,
+    forked: Forked | None = None,
     idempotency_key: str | None = None,
 ) -> ExperimentRow:
     """A new QUEUED experiment and the event that says so."""
@@ -34,13 +44,15 @@ def queue_experiment(
         spec_hash=spec.spec_hash(),
         trajectory_hash=spec.trajectory_hash(),
         state=State.QUEUED,
-        round=0,
+        round=forked.round if forked else 0,
         rounds=spec.rounds,
         created_at=at,
         updated_at=at,
         attempts=0,
         events=0,
         retried_from=retried_from,
+        forked_from=forked.id if forked else None,
+        forked_round=forked.round if forked else None,
         idempotency_key=idempotency_key,
         tags=[TagRow(tag=tag, position=position) for position, tag in enumerate(dict.fromkeys(tags))],
     )
@@ -51,7 +63,13 @@ def queue_experiment(
 
 
 def queue_once(
-    session: Session, spec: ExperimentSpec, tags: Sequence[str], *, key: str, retried_from: str | None = None
+    session: Session,
+    spec: ExperimentSpec,
+    tags: Sequence[str],
+    *,
+    key: str,
+    retried_from: str | None = None,
+    forked: Forked | None = None,
 ) -> tuple[ExperimentRow, bool]:
     """The experiment submitted under `key`, and whether it is new.
 
@@ -62,14 +80,15 @@ def queue_once(
     if earlier is None:
         try:
             with session.begin_nested():
-                return queue_experiment(session, spec, tags, retried_from=retried_from, idempotency_key=key), True
+                row = queue_experiment(session, spec, tags, retried_from=retried_from, forked=forked, idempotency_key=key)
+                return row, True
         except IntegrityError:
             # Another process submitted under the key since we looked. The unique index decided, and its row is committed.
             earlier = _under(session, key)
             if earlier is None:
                 raise
-    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from)
-    if asked != (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from):
+    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from, forked.id if forked else None)
+    if asked != (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from, earlier.forked_from):
         raise ConflictError(
             f"the idempotency key {key!r} was used for another submission: experiment {earlier.id}",
             hint="use a new key for a new submission",

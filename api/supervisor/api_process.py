@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -23,11 +24,12 @@ def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m api.supervisor.api_process", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the listening socket's file descriptor")
+    parser.add_argument("--artifacts", type=Path, help="folder of what experiments left behind; without it, none is served")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
     start_logging(arguments.log_format)
     store = Store.open(os.environ[DATABASE_VARIABLE])
-    app = create_app(Settings(), store)
+    app = create_app(Settings(artifacts=arguments.artifacts), store)
     config = uvicorn.Config(
         app,
         access_log=False,

@@ -26,6 +26,7 @@ def main() -> None:
         action="store_true",
         help="listen although others on this network can reach the API: it asks for no keys, so trust them all",
     )
+    parser.add_argument("--artifacts", help="folder of what experiments left behind; without it, none is served")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
     if "HERON_DATABASE" not in os.environ:
@@ -36,6 +37,8 @@ def main() -> None:
         parser.error(str(error))
     listener.set_inheritable(True)
     options = [f"--fd={listener.fileno()}", f"--log-format={arguments.log_format}"]
+    if arguments.artifacts is not None:
+        options.append(f"--artifacts={arguments.artifacts}")
     os.execv(sys.executable, [sys.executable, "-m", "api.supervisor.api_process", *options])  # noqa: S606 - our own module
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import ipaddress
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -79,6 +81,46 @@ class ServiceClient:
     def delete(self, id: str) -> None:
         """Delete an ended experiment. Raises ConflictError where it has not ended."""
         self._send("DELETE", _path(id))
+
+    def artifacts(self, id: str) -> builtins.list[dict[str, Any]]:
+        """The files that an experiment left behind: `name`, `kind`, `size_bytes`, `sha256` and `round` of each."""
+        found: builtins.list[dict[str, Any]] = self._call("GET", f"{_path(id)}/artifacts")["artifacts"]
+        return found
+
+    @contextmanager
+    def artifact(self, id: str, name: str, *, after: int = 0, etag: str | None = None) -> Iterator[httpx.Response]:
+        """One file, to be read piece by piece: from byte `after` on where it still has that ETag (206), else whole (200)."""
+        headers = {"Range": f"bytes={after}-", "If-Range": etag} if after and etag is not None else {}
+        try:
+            with self._http.stream("GET", f"{_path(id)}/artifacts/{quote(name)}", headers=headers) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._error(response)
+                yield response
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def logs(self, id: str, *, attempt: int | None = None, after: int = 0) -> dict[str, Any]:
+        """A page of an attempt's log, of the newest where none is named: `attempt`, `text`, `next` and `complete`."""
+        chosen = {"attempt": attempt, "after": after}
+        return self._call("GET", f"{_path(id)}/logs", params={name: value for name, value in chosen.items() if value})
+
+    def fork(
+        self,
+        id: str,
+        overrides: Sequence[str] = (),
+        *,
+        round: int | None = None,
+        tags: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Fork an ended experiment with `path=value` overrides; `id`, `state` and `spec_hash` of the new one.
+
+        Raises SpecError where a fork must keep what an override changes, and ConflictError where there is no checkpoint.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        body = {"overrides": list(overrides), "round": round, "tags": None if tags is None else list(tags)}
+        return self._call("POST", f"{_path(id)}/fork", json=body, headers=headers)
 
     def follow(self, id: str, *, after: int = 0) -> Iterator[ServiceEvent]:
         """Every event above `after`, as they come, until the experiment has ended; outlasts a restart of the service.

@@ -34,6 +34,10 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "watch": "Follow an experiment live until it ends.",
         "cancel": "Cancel an experiment.",
         "retry": "Submit an ended experiment again.",
+        "fork": "Go on from an ended experiment's checkpoint with other settings.",
+        "artifacts": "List the files that an experiment left behind.",
+        "download": "Download files that an experiment left behind.",
+        "logs": "Print what the driver of an experiment logged.",
         "delete": "Delete an ended experiment with its events and curves.",
         "demo": "Compare three methods on real data through a service of its own.",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +24,20 @@ set_option = click.option(
     help="Change a field by its dotted path before validation; the value is YAML. May be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+
+
+def _check_key(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[\x21-\x7e]{1,200}", value):
+        raise click.BadParameter("a key is 1 to 200 visible ASCII characters without spaces")
+    return value
+
+
+key_option = click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    callback=_check_key,
+    help="A name of your choice for this submission: submitted again under it, the experiment is found and not made twice.",
+)
 
 
 def _check_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

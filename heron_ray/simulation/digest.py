@@ -35,7 +35,7 @@ class TrajectoryDigest:
 
 
 def final_parameters(vectors: Mapping[str, Float32Array]) -> dict[str, Float32Array]:
-    """Of a run's vectors by role and name, those that close its digest: the model's, with every part a client has of its own."""
+    """Of a run's vectors by role and name, those that close its digest: the model's and clients' own parts."""
     return {
         name: vector
         for name, vector in vectors.items()

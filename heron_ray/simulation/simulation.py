@@ -315,17 +315,17 @@ class Simulation:
         return _Progress.from_dict(checkpoint.progress)
 
     def _newest(self) -> Checkpoint | None:
-        kept = self._checkpointer if self._resume else None
-        for path in kept.paths() if kept is not None else ():
-            try:
-                checkpoint = kept.load(path)
-            except CheckpointError as error:
-                if not self._skip_damaged:
-                    raise
-                self._sink.emit(CheckpointRejected(path=path.name, message=error.message))
-                continue
-            self._require_same_experiment(checkpoint, str(path))
-            return checkpoint
+        if self._resume and self._checkpointer is not None:
+            for path in self._checkpointer.paths():
+                try:
+                    checkpoint = self._checkpointer.load(path)
+                except CheckpointError as error:
+                    if not self._skip_damaged:
+                        raise
+                    self._sink.emit(CheckpointRejected(path=path.name, message=error.message))
+                    continue
+                self._require_same_experiment(checkpoint, str(path))
+                return checkpoint
         if self._start_from is not None:
             self._require_same_experiment(self._start_from, "to start from")
         return self._start_from
