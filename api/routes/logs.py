@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from api.domain.artifacts import LOG, attempt_folder
+from api.domain.states import TERMINAL
 from api.routes.artifacts import artifacts_folder
 from api.routes.artifacts_wire import LogPage
 from api.routes.experiments import MAX_CURSOR, StoreParameter
@@ -31,7 +32,7 @@ def logs(
     attempts = store.attempts(id)
     number = attempts[-1].number if attempts and attempt is None else attempt
     if number is None:
-        return LogPage(attempt=0, text="", next=after, complete=False)
+        return LogPage(attempt=0, text="", next=after, complete=store.get(id).state in TERMINAL)
     chosen = next((one for one in attempts if one.number == number), None)
     if chosen is None:
         raise NotFoundError(f"experiment {id} has no attempt {attempt}", hint=f"it has {len(attempts)}, counted from 1")
