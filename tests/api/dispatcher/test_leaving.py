@@ -92,7 +92,7 @@ def test_a_run_that_diverges_leaves_its_last_checkpoint_and_says_why_in_the_log(
 
 
 def test_a_run_that_fails_before_its_first_checkpoint_leaves_its_log_alone(driver, order):
-    asked = order("no-data", data={"kind": "mnist"})
+    asked = order("no-data", data={"kind": "mnist", "path": "nowhere"})
     outcome = drive(driver, asked)
     assert (outcome.state, outcome.artifacts) == (State.FAILED, ())
     assert [path.name for path in asked.folder.iterdir()] == [LOG]
