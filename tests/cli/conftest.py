@@ -87,13 +87,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 class Service:
     """The real API on a loopback port, in threads of this process; it can be stopped and started again."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, artifacts: Path) -> None:
         self._store = store
+        self._artifacts = artifacts
         self._port = 0
         self.start()
 
     def start(self) -> None:
-        app = create_app(Settings(event_poll_s=0.02), self._store)
+        app = create_app(Settings(event_poll_s=0.02, artifacts=self._artifacts), self._store)
         config = uvicorn.Config(app, port=self._port, ws="none", log_level="critical", timeout_graceful_shutdown=0)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
@@ -113,9 +114,9 @@ class Service:
 
 
 @pytest.fixture
-def service(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service whose address the verbs find in HERON_URL."""
-    running = Service(store)
+    running = Service(store, tmp_path / "artifacts")
     monkeypatch.setenv("HERON_URL", running.url)
     yield running
     running.stop()
