@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Header, Request, Response, status
+from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 
 from api.domain.artifacts import ArtifactRecord, attempt_folder
@@ -43,7 +44,7 @@ def list_artifacts(id: str, store: StoreParameter) -> Artifacts:
 )
 def download_artifact(
     id: str,
-    name: str,
+    name: Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._/-]{1,200}$", description="As the list names it.")],
     request: Request,
     store: StoreParameter,
     wanted: Annotated[str | None, Header(alias="Range", description="One range of bytes, such as `bytes=1000-`.")] = None,
