@@ -103,6 +103,7 @@ class ExperimentDetail(ExperimentSummary):
     revision: int = Field(description="Counts edits; the first part of the ETag.")
     result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
     retried_from: str | None
+    forked_round: int | None = Field(description="The round of that checkpoint.")
     submitted_by: str | None = Field(description="The id of the API key it was submitted with; null where that needed none.")
     retry: Retry | None = Field(description="As it was submitted.")
     resources: AdmittedResources | None = Field(description="Declared with it, or what it was let in with.")
@@ -118,6 +119,7 @@ class ExperimentDetail(ExperimentSummary):
             revision=record.revision,
             result=record.result,
             retried_from=record.retried_from,
+            forked_round=record.forked_round,
             submitted_by=record.submitted_by,
             retry=None if record.retry is None else Retry.model_validate(record.retry),
             resources=None if record.resources is None else AdmittedResources.model_validate(record.resources),

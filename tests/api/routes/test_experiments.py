@@ -191,4 +191,8 @@ def test_the_openapi_document_is_plain_json_and_names_every_route(api):
         "/v1/experiments/{id}/events",
         "/v1/experiments/{id}/cancel",
         "/v1/experiments/{id}/retry",
+        "/v1/experiments/{id}/fork",
+        "/v1/experiments/{id}/artifacts",
+        "/v1/experiments/{id}/artifacts/{name}",
+        "/v1/experiments/{id}/logs",
     }
