@@ -85,6 +85,8 @@ class Experiment(ExperimentSummary):
     retried_from: str | None
     forked_round: int | None
     submitted_by: str | None
+    retry: dict[str, Any] | None
+    resources: dict[str, Any] | None
 
 
 class Standing(Document):

@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -86,11 +87,11 @@ def make_spec() -> Callable[..., ExperimentSpec]:
 
 
 @pytest.fixture
-def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[[Store], tuple[ExperimentRecord, AttemptRecord]]:
+def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[..., tuple[ExperimentRecord, AttemptRecord]]:
     """Submits an experiment and brings it to RUNNING."""
 
-    def start(store: Store) -> tuple[ExperimentRecord, AttemptRecord]:
-        id = store.submit(make_spec()).id
+    def start(store: Store, **submission: Any) -> tuple[ExperimentRecord, AttemptRecord]:
+        id = store.submit(make_spec(), **submission).id
         claimed = store.claim(owner="dispatcher-1", lease_s=60)
         assert claimed is not None
         attempt = claimed[1]
@@ -102,7 +103,7 @@ def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[[Store], tup
 
 
 @pytest.fixture
-def leave_artifacts(start_run: Callable[[Store], tuple[ExperimentRecord, AttemptRecord]]) -> Callable[..., str]:
+def leave_artifacts(start_run: Callable[..., tuple[ExperimentRecord, AttemptRecord]]) -> Callable[..., str]:
     """An ended experiment with these files, as its driver would have left them below a folder; returns its id."""
 
     def leave(store: Store, folder: Path, files: Mapping[str, bytes] = LEFT, *, log: str = "") -> str:

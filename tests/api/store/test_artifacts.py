@@ -6,7 +6,7 @@ import pytest
 
 from api.domain.artifacts import CHECKPOINT_STATE, MODEL, ArtifactFile, ArtifactKind
 from api.domain.states import State
-from heron_ray.errors import ConflictError, NotFoundError, SpecError, StaleAttemptError
+from heron_ray.errors import ConflictError, NotFoundError, PolicyError, SpecError, SpecIssue, StaleAttemptError
 
 
 def file(name, *, round=10, kind=ArtifactKind.MODEL):
@@ -17,8 +17,8 @@ def file(name, *, round=10, kind=ArtifactKind.MODEL):
 def end_run(start_run):
     """An ended experiment that left a model and a checkpoint of round 10 of 20."""
 
-    def end(store, *, files=None, state=State.FAILED):
-        experiment, attempt = start_run(store)
+    def end(store, *, files=None, state=State.FAILED, **declared):
+        experiment, attempt = start_run(store, **declared)
         left = files if files is not None else [file(MODEL), file(CHECKPOINT_STATE, kind=ArtifactKind.CHECKPOINT)]
         store.artifacts.record(attempt.id, attempt.token, files=left)
         store.finish(attempt.id, attempt.token, state=state, reason="diverged", message=None, result=None)
@@ -118,7 +118,7 @@ class TestForking:
         with pytest.raises(ConflictError, match="used for another submission"):
             store.forks.submit(other.id, [("rounds", 30)], key="night")
 
-    def test_a_fork_says_who_asked_for_it_and_keeps_what_its_parent_declared(self, store, make_spec, end_run):
+    def test_a_fork_says_who_asked_for_it_and_keeps_what_its_parent_declared(self, store, end_run):
         declared = {"retry": {"max_attempts": 3}, "resources": {"cpus": 1.0}}
         parent = end_run(store, **declared)
         fork, _ = store.forks.submit(parent.id, [], key="night", submitted_by="someone")
