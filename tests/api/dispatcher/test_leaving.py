@@ -9,6 +9,7 @@ import time
 import pytest
 from safetensors import safe_open
 
+from api.dispatcher.checkpoint_folder import take_over
 from api.dispatcher.driver import ExperimentDriver
 from api.dispatcher.order import Order
 from api.domain.artifacts import CHECKPOINT_MANIFEST, CHECKPOINT_STATE, LOG, MODEL, RESULT, SPEC
@@ -33,7 +34,7 @@ def order(make_spec, tmp_path):
         return Order(
             spec=spec.canonical(),
             number=number,
-            checkpoints=tmp_path / "checkpoints" / name,
+            checkpoints=take_over(tmp_path / "checkpoints" / name, attempt=number),
             folder=tmp_path / "artifacts" / name / f"attempt-{number}",
             parent=parent,
         )

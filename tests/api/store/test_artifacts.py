@@ -127,7 +127,7 @@ class TestForking:
 
     def test_a_fork_that_is_not_let_through_is_not_queued(self, store, end_run):
         def refuse(spec):
-            raise PolicyError([SpecIssue("rounds", f"{spec.rounds} are too many")])
+            raise PolicyError([SpecIssue(path="rounds", message=f"{spec.rounds} are too many")])
 
         parent = end_run(store)
         with pytest.raises(PolicyError, match="90 are too many"):

@@ -95,7 +95,7 @@ QUESTIONS = {
     "the dispatcher's look": lambda store: store.list(limit=100, states=[State.CANCELLING]),
     "living attempts": lambda store: store.live_attempts(),
     "lapsed attempts": lambda store: store.lapsed_attempts(),
-    "is it still held": lambda store: store.require_held(1, 1),
+    "is it still held": lambda store: [store.require_held(1, 1)],
     "the queue": lambda store: store.queued(limit=20),
     "who is ahead": lambda store: store.ahead("e10002700", most=1000),
     "lapsed sweeps": lambda store: store.sweeps.lapsed(),
