@@ -37,6 +37,7 @@ CREATE TEMPORARY TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n 
   SELECT n, CAST(10000000 + n AS TEXT) AS id FROM n;
 INSERT INTO sweep (number, id, name, base, sweep, proposals, state, token, created_at, updated_at)
   SELECT n, 's' || id, 'sweep', '{{}}', '{{}}', '[{{}}, {{}}]', 'SUCCEEDED', 1, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM n;
+UPDATE sweep SET state = 'RUNNING' WHERE number % 300 = 1;
 INSERT INTO experiment (number, id, name, spec, spec_hash, trajectory_hash, state, round, rounds, created_at, updated_at,
     attempts, events, sweep_id, trial, archived_at, test_accuracy, validation_accuracy, auxiliary_accuracy)
   SELECT n, 'e' || id, 'filler', '{{"filler": "{"x" * 300}"}}', id, id,
