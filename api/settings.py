@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from api.domain.policy import Policy
 
@@ -15,6 +16,7 @@ class Settings:
     """Limits and pace of the REST API.
 
     Attributes:
+        artifacts: Folder of what experiments left behind, as the dispatcher was given it; None: none is served.
         max_body_bytes: A request body larger than this is refused with 413.
         max_json_depth: JSON with more lists and objects inside one another is refused with 400.
         max_json_values: JSON with more values than this is refused with 413.
@@ -27,6 +29,7 @@ class Settings:
         policy: The largest experiment that may be submitted.
     """
 
+    artifacts: Path | None = None
     max_body_bytes: int = 1024 * 1024
     max_json_depth: int = 64
     max_json_values: int = 50_000

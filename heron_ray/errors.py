@@ -14,6 +14,7 @@
         ├── MissingRevisionError precondition_required an edit does not say which revision it edits
         ├── StaleEditError   stale_revision         somebody else edited the experiment in the meantime
         ├── UnreachableError unreachable            nothing answers at that address
+        ├── ArtifactError    artifact_lost          a file that an experiment left behind is gone or not what it was
         ├── StaleAttemptError stale_attempt         another attempt owns the experiment now
         ├── AnswerTooLargeError answer_too_large    more was asked for than one answer may hold
         ├── DatabaseError    database_error         the database cannot be opened as it is
@@ -177,6 +178,12 @@ class UnreachableError(ServiceError):
     """Nothing answers at that address."""
 
     code = "unreachable"
+
+
+class ArtifactError(ServiceError):
+    """A file that an experiment left behind is gone, or not what it was."""
+
+    code = "artifact_lost"
 
 
 class StaleAttemptError(ServiceError):

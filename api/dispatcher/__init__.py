@@ -7,5 +7,6 @@ A process of its own (`python -m api.dispatcher`); nobody imports it. It uses th
     LeaseKeeper     renews the leases of all watches
     DriverPool      warm drivers, found again by name after a restart
     Driver          a driver as the dispatcher sees it
+    Leftovers       removes files that nobody needs any more
     ExperimentDriver  the actor itself: runs the engine and keeps events in an Outbox until they are stored
 """

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--ray-address", required=True, help="host:port of the Ray head")
     parser.add_argument("--owner", required=True, help="name of this service, the same over restarts; its Ray namespace")
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder for checkpoints")
+    parser.add_argument("--artifacts", required=True, type=Path, help="folder for what experiments leave behind")
     parser.add_argument("--concurrency", type=int, default=1, help="experiments that run at the same time")
     parser.add_argument("--lease-s", type=float, default=18.0, help="seconds until an attempt that nobody renews is lost")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
@@ -42,6 +43,7 @@ def main() -> None:
     settings = DispatcherSettings(
         owner=arguments.owner,
         checkpoints=arguments.checkpoints,
+        artifacts=arguments.artifacts,
         concurrency=arguments.concurrency,
         lease_s=arguments.lease_s,
     )

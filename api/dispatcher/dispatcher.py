@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 
@@ -12,14 +11,15 @@ from ray.exceptions import RayError
 from api.dispatcher.admission import Admission
 from api.dispatcher.handle import Driver
 from api.dispatcher.leases import LeaseKeeper
+from api.dispatcher.leftovers import Leftovers
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
 from api.dispatcher.sweeps import SweepKeeper
 from api.dispatcher.watch import DRIVER_LOST, Watch
 from api.domain.records import AttemptRecord, ExperimentRecord
-from api.domain.states import KILL_REQUESTED, TERMINAL, State
+from api.domain.states import KILL_REQUESTED, State
 from api.store import Store
-from heron_ray.errors import DatabaseError, NotFoundError, StaleAttemptError
+from heron_ray.errors import DatabaseError, StaleAttemptError
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Dispatcher:
         self._watches: dict[int, Watch] = {}
         self._closing = threading.Event()
         self._leases = LeaseKeeper(store, self._held, lease_s=settings.lease_s)
+        self._leftovers = Leftovers(store, checkpoints=settings.checkpoints, artifacts=settings.artifacts)
         self._sweeps = SweepKeeper(store, settings)
 
     def run(self) -> None:
@@ -52,7 +53,7 @@ class Dispatcher:
                 if time.monotonic() >= reconcile_at:
                     # Before the first claim, so that a driver that still lives is never given a twin.
                     self._reconcile()
-                    self._remove_old_checkpoints()
+                    self._leftovers.sweep(keep={watch.experiment.id for watch in self._watches.values()})
                     reconcile_at = time.monotonic() + self._settings.look_s
                 self._forget_ended()
                 self._pool.fill()
@@ -150,24 +151,7 @@ class Dispatcher:
     def _forget_ended(self) -> None:
         for watch in [watch for watch in self._watches.values() if not watch.is_alive()]:
             del self._watches[watch.attempt.id]
-            self._remove_checkpoints(watch.experiment.id)
-
-    def _remove_old_checkpoints(self) -> None:
-        """Those of experiments that ended just before an earlier dispatcher did."""
-        if self._settings.checkpoints.is_dir():
-            watched = {watch.experiment.id for watch in self._watches.values()}
-            for path in self._settings.checkpoints.iterdir():
-                if path.name not in watched:
-                    self._remove_checkpoints(path.name)
-
-    def _remove_checkpoints(self, experiment_id: str) -> None:
-        """Checkpoints serve to continue; nothing continues after the end."""
-        try:
-            ended = self._store.get(experiment_id).state in TERMINAL
-        except NotFoundError:
-            return
-        if ended:
-            shutil.rmtree(self._settings.checkpoints / experiment_id, ignore_errors=True)
+            self._leftovers.remove_checkpoints(watch.experiment.id)
 
     def _held(self) -> list[tuple[int, int]]:
         return [(watch.attempt.id, watch.attempt.token) for watch in list(self._watches.values()) if watch.is_alive()]

@@ -7,18 +7,22 @@ imports this module too.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
 
+from api.dispatcher.attempt_log import AttemptLog, LoggedEvents
+from api.dispatcher.order import Order
 from api.dispatcher.outbox import Outbox
 from api.dispatcher.outcome import Outcome
+from api.domain.artifacts import LOG as LOG_NAME
+from api.domain.states import State
 from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec, parse_spec
 
@@ -78,7 +82,7 @@ class ExperimentDriver:
         parsed = parse_spec(spec)
         return footprint(parsed, distributed=parsed.compute.executor != "local").to_dict()
 
-    def start(self, attempt_id: int, spec: dict[str, Any], checkpoints: str) -> None:
+    def start(self, attempt_id: int, order: Order) -> None:
         """Run an attempt, from its last good checkpoint where there is one; asking again for the same one changes nothing.
 
         Raises:
@@ -88,7 +92,7 @@ class ExperimentDriver:
         with self._lock:
             if self._run is None:
                 self._run = _Run(attempt_id)
-                threading.Thread(target=self._execute, args=(self._run, spec, Path(checkpoints)), daemon=True).start()
+                threading.Thread(target=self._execute, args=(self._run, order), daemon=True).start()
             elif self._run.attempt_id != attempt_id:
                 raise ConflictError(f"this driver holds attempt {self._run.attempt_id}, not {attempt_id}")
 
@@ -120,28 +124,34 @@ class ExperimentDriver:
                 raise ConflictError(f"this driver does not hold attempt {attempt_id}")
             return self._run
 
-    def _execute(self, run: _Run, spec: dict[str, Any], checkpoints: Path) -> None:
+    def _execute(self, run: _Run, order: Order) -> None:
         """Whatever happens, there is an outcome: a run that cannot say how it ended would be RUNNING for ever."""
-        try:
-            outcome = self._simulate(run, parse_spec(spec), checkpoints)
-        except BaseException as error:
-            LOG.exception("attempt %d ended with an error", run.attempt_id)
-            self._close_executor()
-            outcome = Outcome.of_error(error)
-        run.outcome = outcome
+        with AttemptLog(order.folder / LOG_NAME):
+            try:
+                outcome = self._simulate(run, order)
+            except BaseException as error:
+                LOG.exception("attempt %d ended with an error", order.number)
+                self._close_executor()
+                outcome = Outcome.of_error(error)
+            run.outcome = _with_artifacts(outcome, order)
+            LOG.info("attempt %d: %s", order.number, outcome.state)
         run.outbox.close()
 
-    def _simulate(self, run: _Run, spec: ExperimentSpec, checkpoints: Path) -> Outcome:
+    def _simulate(self, run: _Run, order: Order) -> Outcome:
         from api.dispatcher.journal import JournaledCheckpointer
-        from heron_ray.simulation import Simulation
+        from api.dispatcher.parent import beginning_of
+        from heron_ray.simulation import Simulation, Tee
 
+        spec = parse_spec(order.spec)
+        checkpointer = JournaledCheckpointer(order.checkpoints, run.outbox)
         simulation = Simulation(
             spec,
             self._executor_for(spec),
-            sink=run.outbox,
-            checkpointer=JournaledCheckpointer(checkpoints, run.outbox),
+            sink=Tee(LoggedEvents(), run.outbox),
+            checkpointer=checkpointer,
             resume=True,
             skip_damaged=True,
+            start_from=beginning_of(order, spec, checkpointer),
             should_stop=run.stop.is_set,
         )
         result = simulation.run()
@@ -179,6 +189,19 @@ class ExperimentDriver:
                     self._close_executor()
         LOG.error("no dispatcher called for %.0f s; this driver ends itself", self._abandoned_s)
         os._exit(1)
+
+
+def _with_artifacts(outcome: Outcome, order: Order) -> Outcome:
+    """Leave behind what the run came to, unless another attempt follows. Failing at that does not undo the run."""
+    if outcome.state == State.INTERRUPTED:
+        return outcome
+    from api.dispatcher.artifacts import leave_artifacts
+
+    try:
+        return dataclasses.replace(outcome, artifacts=leave_artifacts(order, outcome.result))
+    except Exception:
+        LOG.exception("attempt %d left no artifacts", order.number)
+        return outcome
 
 
 def _import_engine() -> None:

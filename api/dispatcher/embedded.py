@@ -41,7 +41,9 @@ class EmbeddedDispatcher:
         self._directory = tempfile.TemporaryDirectory(prefix="heron-sweep-", ignore_cleanup_errors=True)
         path = Path(self._directory.name)
         self.store = Store.open(f"sqlite:///{path}/heron.db")
-        settings = DispatcherSettings(owner=owner, checkpoints=path / "checkpoints", concurrency=self._concurrency)
+        settings = DispatcherSettings(
+            owner=owner, checkpoints=path / "checkpoints", artifacts=path / "artifacts", concurrency=self._concurrency
+        )
         self._dispatcher = Dispatcher(self.store, settings)
         self._thread = threading.Thread(target=self._dispatcher.run, name="dispatcher")
         self._thread.start()

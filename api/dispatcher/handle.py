@@ -9,6 +9,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 
+from api.dispatcher.order import Order
 from api.dispatcher.outcome import told_of_memory
 from heron_ray.errors import ExhaustedMemoryError, LostActorError
 
@@ -45,9 +46,9 @@ class Driver:
         answer: dict[str, Any] = self._get(self._actor.info.remote())
         return answer
 
-    def start(self, attempt_id: int, spec: dict[str, Any], checkpoints: str) -> None:
+    def start(self, attempt_id: int, order: Order) -> None:
         """See `ExperimentDriver.start`."""
-        self._get(self._actor.start.remote(attempt_id, spec, checkpoints))
+        self._get(self._actor.start.remote(attempt_id, order))
 
     def ask_footprint(self, spec: dict[str, Any]) -> ray.ObjectRef:
         """See `ExperimentDriver.footprint`; `answer` has it in the end."""

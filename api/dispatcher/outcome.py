@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.exceptions import OutOfMemoryError, RayError
 
+from api.domain.artifacts import ArtifactFile
 from api.domain.states import State
 from heron_ray.errors import CheckpointError, ExhaustedMemoryError, HeronError, LostActorError, StaleAttemptError
 
@@ -23,12 +24,16 @@ MEMORY_HINT = "lower clients.batch_size or compute.actors, or declare resources.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """SUCCEEDED, CANCELLED or FAILED; or INTERRUPTED, where the run was not at fault and can be resumed."""
+    """SUCCEEDED, CANCELLED or FAILED; or INTERRUPTED, where the run was not at fault and can be resumed.
+
+    `artifacts` are the files that the run left behind.
+    """
 
     state: State
     reason: str | None = None
     message: str | None = None
     result: dict[str, Any] | None = None
+    artifacts: tuple[ArtifactFile, ...] = ()
 
     @property
     def clean(self) -> bool:

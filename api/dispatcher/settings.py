@@ -17,6 +17,7 @@ class DispatcherSettings:
     Attributes:
         owner: Names the service in leases and is its Ray namespace; the same over restarts, unlike any other service's.
         checkpoints: Holds a folder of checkpoints per experiment; every node that may hold a driver must see it.
+        artifacts: Holds a folder per experiment with what it left behind and its logs; seen by the same nodes, and by the API.
         concurrency: Experiments that run at the same time, at most.
         max_attempts: An experiment that says nothing of retries and was lost this often is FAILED `retries_exhausted`.
         lease_s: An attempt whose lease was not renewed for this long belongs to whoever takes it.
@@ -34,6 +35,7 @@ class DispatcherSettings:
 
     owner: str
     checkpoints: Path
+    artifacts: Path
     concurrency: int = 1
     max_attempts: int = 5
     lease_s: float = 18.0

@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 from api.dispatcher.checkpoint_folder import take_over
 from api.dispatcher.handle import Driver
 from api.dispatcher.memory import kernel_kills
+from api.dispatcher.order import Order
 from api.dispatcher.outcome import INTERNAL_ERROR, MEMORY_HINT, Outcome
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
@@ -122,9 +123,10 @@ class Watch(threading.Thread):
 
     def _drive(self) -> Outcome:
         """Start the run and store its events until it has ended."""
-        attempt = self.attempt
-        checkpoints = str(take_over(self._settings.checkpoints / self.experiment.id, attempt=attempt.number))
-        self._ask(lambda: self._driver.start(attempt.id, self.experiment.spec, checkpoints))
+        attempt, settings = self.attempt, self._settings
+        order = Order.of(self.experiment, attempt, checkpoints=settings.checkpoints, artifacts=settings.artifacts)
+        order = replace(order, checkpoints=take_over(order.checkpoints, attempt=attempt.number))
+        self._ask(lambda: self._driver.start(attempt.id, order))
         info = self._ask(self._driver.info)
         after, stop_sent, is_running = 0, False, self.experiment.state == State.RUNNING
         while True:
@@ -197,6 +199,8 @@ class Watch(threading.Thread):
 
     def _end(self, outcome: Outcome) -> None:
         attempt = self.attempt
+        if outcome.artifacts:
+            self._store.artifacts.record(attempt.id, attempt.token, files=outcome.artifacts)
         self._store.finish(
             attempt.id,
             attempt.token,

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 
 from api.routes.actions import router as actions_router
+from api.routes.artifacts import router as artifacts_router
 from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
 from api.routes.documentation import documentation_page
@@ -19,11 +20,13 @@ from api.routes.experiments import StoreParameter, router
 from api.routes.exports import router as exports_router
 from api.routes.feeds import Feeds
 from api.routes.figures import router as figures_router
+from api.routes.forks import router as forks_router
 from api.routes.frame import Frame
 from api.routes.gate import Gate
 from api.routes.json_limit import JsonLimit
 from api.routes.key_ring import KeyRing
 from api.routes.lists import router as lists_router
+from api.routes.logs import router as logs_router
 from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
@@ -75,6 +78,9 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(series_router)
     app.include_router(exports_router)
     app.include_router(standing_router)
+    app.include_router(artifacts_router)
+    app.include_router(logs_router)
+    app.include_router(forks_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
     app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])

@@ -44,7 +44,8 @@ def documentation_page(openapi: dict[str, Any], base_url: str) -> str:
 def curl_command(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:
     """A shell command for one route; `$ID` or `$SWEEP` stands for what the submitting command made."""
     variable = "SWEEP" if path.startswith("/v1/sweeps") else "ID"
-    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}") + _query(operation, variable)
+    url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}").replace("{name}", "spec.yaml")
+    url += _query(operation, variable)
     headers = "".join(f'-H "{name}: {value}" ' for name, value in _example_headers(operation))
     example = _example_body(operation)
     if example is None:
@@ -55,7 +56,9 @@ def curl_command(method: str, path: str, operation: dict[str, Any], base_url: st
     body = '"' + text.replace('"', '\\"') + '"' if "$" in text else shlex.quote(text)
     verb = "" if method == "post" else f"-X {method.upper()} "
     command = f'curl -s {verb}{headers}-H "Content-Type: application/json" -d {body} "{url}"'
-    return f"{variable}=$({command} | {READ_ID}); echo ${variable}" if _makes(operation) else command
+    # A fork does not take the place of its parent: what follows on the page is still about that one.
+    makes = _makes(operation) and "{id}" not in path
+    return f"{variable}=$({command} | {READ_ID}); echo ${variable}" if makes else command
 
 
 def _example_body(operation: dict[str, Any]) -> Any:

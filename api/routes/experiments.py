@@ -81,9 +81,9 @@ def submit_experiment(
         "submitted_by": caller,
     }
     if key is None:
-        return _submitted(store.submit(spec, submission.tags, **more), is_new=True)
+        return submitted(store.submit(spec, submission.tags, **more), is_new=True)
     record, is_new = store.submit_once(spec, submission.tags, key=key, **more)
-    return _submitted(record, is_new=is_new)
+    return submitted(record, is_new=is_new)
 
 
 @router.get("/{id}", response_model=ExperimentDetail, responses={**refusals(404), 304: {"description": "Nothing changed."}})
@@ -114,7 +114,7 @@ def retry_experiment(
     """Submit an ended experiment again: the same spec and tags as a new experiment, whose `retried_from` names it."""
     policy.require(parse_spec(store.get(id).spec))
     record, is_new = store.retry(id, key=key, submitted_by=caller)
-    return _submitted(record, is_new=is_new)
+    return submitted(record, is_new=is_new)
 
 
 @router.patch("/{id}", response_model=ExperimentDetail, responses={**refusals(400, 404, 409, 412, 413, 415, 428), 200: TAGGED})
@@ -144,7 +144,8 @@ def described(record: ExperimentRecord, store: Store) -> Response:
     return JSONResponse(body.model_dump(mode="json"), headers={"ETag": entity_tag(record)})
 
 
-def _submitted(record: ExperimentRecord, *, is_new: bool) -> Response:
+def submitted(record: ExperimentRecord, *, is_new: bool) -> Response:
+    """The answer to whatever made an experiment, or found it made."""
     body = Submitted(id=record.id, state=record.state, spec_hash=record.spec_hash)
     code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
     headers = {"Location": f"{router.prefix}/{record.id}", "ETag": entity_tag(record)}

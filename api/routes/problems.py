@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from heron_ray.errors import (
     AnswerTooLargeError,
+    ArtifactError,
     ConflictError,
     DatabaseError,
     ForbiddenError,
@@ -141,6 +142,8 @@ def heron_problem(request: Request, error: Exception) -> JSONResponse:
             return problem_response(request, 428, error.code, error.message, hint=error.hint)
         case NotFoundError():
             return problem_response(request, 404, error.code, error.message, hint=error.hint)
+        case ArtifactError():
+            return problem_response(request, 410, error.code, error.message, hint=error.hint)
         case AnswerTooLargeError():
             return problem_response(request, 422, error.code, error.message, hint=error.hint)
         case ConflictError() | StaleAttemptError():

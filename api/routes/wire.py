@@ -68,7 +68,7 @@ class ExperimentSummary(BaseModel):
     created_at: datetime
     updated_at: datetime
     archived: bool = Field(description="Left out of lists that do not ask for it.")
-    waiting: str | None = Field(description="Why it is still queued, once somebody looked.")
+    waiting: str | None = Field(description="Why it is still queued, once the dispatcher has looked at it.")
     forked_from: str | None = Field(description="The id of the experiment from whose checkpoint it began.")
     sweep_id: str | None = Field(description="The sweep that it is a trial of.")
     trial: int | None = Field(description="Its number in the sweep.")
@@ -103,6 +103,7 @@ class ExperimentDetail(ExperimentSummary):
     revision: int = Field(description="Counts edits; the first part of the ETag.")
     result: dict[str, Any] | None = Field(description="The keys of `heron run --json`, once it ended with a result.")
     retried_from: str | None
+    forked_round: int | None = Field(description="After this round of `forked_from` it began.")
     submitted_by: str | None = Field(description="The id of the API key it was submitted with; null where that needed none.")
     retry: Retry | None = Field(description="As it was submitted.")
     resources: AdmittedResources | None = Field(description="Declared with it, or what it was let in with.")
@@ -117,6 +118,7 @@ class ExperimentDetail(ExperimentSummary):
             revision=record.revision,
             result=record.result,
             retried_from=record.retried_from,
+            forked_round=record.forked_round,
             submitted_by=record.submitted_by,
             retry=None if record.retry is None else Retry.model_validate(record.retry),
             resources=None if record.resources is None else AdmittedResources.model_validate(record.resources),

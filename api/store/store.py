@@ -16,10 +16,12 @@ from api.domain.admission import declared
 from api.domain.listing import Filters, Order
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord
 from api.domain.states import KILL_REQUESTED, TERMINAL, State
+from api.store.artifacts import ArtifactStore
 from api.store.attempt_store import AttemptStore
 from api.store.curves import CurveStore
 from api.store.edit_store import EditStore
 from api.store.engine import now, open_engine
+from api.store.forks import ForkStore
 from api.store.history import change_state
 from api.store.keys import KeyStore
 from api.store.list_store import ListStore
@@ -50,6 +52,8 @@ class Store(AttemptStore, QueueStore):
         self.lists = ListStore(engine)
         self.edits = EditStore(engine)
         self.curves = CurveStore(engine)
+        self.artifacts = ArtifactStore(engine)
+        self.forks = ForkStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -19,12 +20,21 @@ from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """Where a fork begins: after a round of the experiment with this id."""
+
+    id: str
+    round: int
+
+
 def queue_experiment(
     session: Session,
     spec: ExperimentSpec,
     tags: Sequence[str],
     *,
     retried_from: str | None = None,
+    forked: Forked | None = None,
     idempotency_key: str | None = None,
     submitted_by: str | None = None,
     retry: Mapping[str, Any] | None = None,
@@ -39,13 +49,15 @@ def queue_experiment(
         spec_hash=spec.spec_hash(),
         trajectory_hash=spec.trajectory_hash(),
         state=State.QUEUED,
-        round=0,
+        round=forked.round if forked else 0,
         rounds=spec.rounds,
         created_at=at,
         updated_at=at,
         attempts=0,
         events=1,
         retried_from=retried_from,
+        forked_from=forked.id if forked else None,
+        forked_round=forked.round if forked else None,
         idempotency_key=idempotency_key,
         submitted_by=submitted_by,
         retry=None if retry is None else dict(retry),
@@ -65,6 +77,7 @@ def queue_once(
     *,
     key: str,
     retried_from: str | None = None,
+    forked: Forked | None = None,
     submitted_by: str | None = None,
     retry: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
@@ -83,6 +96,7 @@ def queue_once(
                     spec,
                     tags,
                     retried_from=retried_from,
+                    forked=forked,
                     idempotency_key=key,
                     submitted_by=submitted_by,
                     retry=retry,
@@ -94,9 +108,9 @@ def queue_once(
             earlier = _under(session, key)
             if earlier is None:
                 raise
-    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from, retry, declared(resources))
-    known = (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from, earlier.retry)
-    if asked != (*known, declared(earlier.resources)):
+    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from, forked.id if forked else None, retry)
+    known = (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from, earlier.forked_from, earlier.retry)
+    if (*asked, declared(resources)) != (*known, declared(earlier.resources)):
         raise ConflictError(
             f"the idempotency key {key!r} was used for another submission: experiment {earlier.id}",
             hint="use a new key for a new submission",

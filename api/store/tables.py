@@ -26,6 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from api.domain.access import Scope
+from api.domain.artifacts import ArtifactKind, ArtifactRecord
 from api.domain.keys import KeyRecord
 from api.domain.records import AttemptRecord, EventRecord, ExperimentRecord, SummaryRecord
 from api.domain.states import State
@@ -218,7 +219,7 @@ class PointRow(Base):
 
 
 class ArtifactRow(Base):
-    """A file that an experiment left behind; `name` is its path below the experiment's folder of artifacts."""
+    """A file that an experiment left behind; `name` is its path below the folder of the attempt that ended it."""
 
     __tablename__ = "artifact"
 
@@ -231,6 +232,17 @@ class ArtifactRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     round: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
+
+    def to_record(self) -> ArtifactRecord:
+        """A frozen copy."""
+        return ArtifactRecord(
+            name=self.name,
+            kind=ArtifactKind(self.kind),
+            size_bytes=self.size_bytes,
+            sha256=self.sha256,
+            round=self.round,
+            created_at=self.created_at,
+        )
 
 
 class ApiKeyRow(Base):

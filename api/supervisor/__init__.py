@@ -2,7 +2,7 @@
 
     Supervisor     the loop; the only process that lives as long as the service
     Child          one process that is restarted when it dies, with growing pauses
-    StateDirectory one service's folder: lock, identity, database, checkpoints, logs, service.json
+    StateDirectory one service's folder: lock, identity, database, checkpoints, artifacts, logs, service.json
     processes      finds every process the service started, by a mark in its environment
     guardian       ends them if the supervisor itself is killed
     api_process    the API's process

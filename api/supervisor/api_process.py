@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -24,6 +25,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m api.supervisor.api_process", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="the listening socket's file descriptor")
+    parser.add_argument("--artifacts", type=Path, help="folder of what experiments left behind; without it, none is served")
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     parser.add_argument("--require-key", action="store_true", help="requests from this machine need an API key too")
     parser.add_argument("--rate-limit", type=float, default=RATE_LIMIT, help="requests per second and caller")
@@ -31,7 +33,12 @@ def main() -> None:
     arguments = parser.parse_args()
     start_logging(arguments.log_format)
     store = Store.open(os.environ[DATABASE_VARIABLE])
-    settings = Settings(require_key=arguments.require_key, rate_limit=arguments.rate_limit, policy=arguments.policy)
+    settings = Settings(
+        artifacts=arguments.artifacts,
+        require_key=arguments.require_key,
+        rate_limit=arguments.rate_limit,
+        policy=arguments.policy,
+    )
     app = create_app(settings, store)
     config = uvicorn.Config(
         app,

@@ -29,6 +29,7 @@ def main() -> None:
         action="store_true",
         help="listen on an address that others can reach, even before the first API key is made: without one it lets nobody in",
     )
+    parser.add_argument("--artifacts", help="folder of what experiments left behind; without it, none is served")
     parser.add_argument("--require-key", action="store_true", help="requests from the same container need an API key too")
     parser.add_argument("--rate-limit", type=float, default=RATE_LIMIT, help="requests per second and caller; 0: any")
     parser.add_argument("--policy", type=Path, help="file with the limits of what may be submitted")
@@ -47,6 +48,8 @@ def main() -> None:
         parser.error(str(error))
     listener.set_inheritable(True)
     options = [f"--fd={listener.fileno()}", f"--log-format={arguments.log_format}", *access.arguments()]
+    if arguments.artifacts is not None:
+        options.append(f"--artifacts={arguments.artifacts}")
     os.execv(sys.executable, [sys.executable, "-m", "api.supervisor.api_process", *options])  # noqa: S606 - our own module
 
 

@@ -15,12 +15,13 @@ from heron_ray.errors import ConflictError, ServiceError
 
 
 class StateDirectory:
-    """Lock, identity, checkpoints, logs, and `service.json`, which says how to reach the running service."""
+    """Lock, identity, checkpoints, artifacts, logs, and `service.json`, which says how to reach the running service."""
 
     def __init__(self, path: Path) -> None:
         """Use `path`; `lock` creates it."""
         self.path = path.absolute()
         self.checkpoints = self.path / "checkpoints"
+        self.artifacts = self.path / "artifacts"
         self.logs = self.path / "logs"
         self._service_file = self.path / "service.json"
 
@@ -33,7 +34,7 @@ class StateDirectory:
             ServiceError: It cannot be created or written.
         """
         try:
-            for folder in (self.path, self.checkpoints, self.logs):
+            for folder in (self.path, self.checkpoints, self.artifacts, self.logs):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = (self.path / "lock").open("w")
         except OSError as error:

@@ -107,7 +107,8 @@ class Supervisor:
         if self._api.is_due():
             fd = listener.fileno()
             arguments = ["api.supervisor.api_process", f"--fd={fd}", f"--log-format={self._settings.log_format}"]
-            self._api.start(arguments + self._settings.access.arguments(), self._database_environment(), pass_fds=[fd])
+            arguments += [f"--artifacts={self._directory.artifacts}", *self._settings.access.arguments()]
+            self._api.start(arguments, self._database_environment(), pass_fds=[fd])
 
     def _keep_up_ray(self) -> None:
         """A dispatcher cannot outlive the Ray it is connected to, and has nothing left to hand back in order."""
@@ -131,6 +132,7 @@ class Supervisor:
                 f"--ray-address={address}",
                 f"--owner={self._directory.identity()}",
                 f"--checkpoints={self._directory.checkpoints}",
+                f"--artifacts={self._directory.artifacts}",
                 f"--concurrency={self._settings.concurrency}",
                 f"--log-format={self._settings.log_format}",
             ],

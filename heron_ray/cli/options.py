@@ -29,6 +29,20 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
 
+def _check_idempotency_key(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[\x21-\x7e]{1,200}", value):
+        raise click.BadParameter("a key is 1 to 200 visible ASCII characters without spaces")
+    return value
+
+
+idempotency_option = click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    callback=_check_idempotency_key,
+    help="A name of your choice for this submission: submitted again under it, the experiment is found and not made twice.",
+)
+
+
 def _check_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     try:
         parts = urlsplit(value)

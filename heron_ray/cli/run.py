@@ -18,6 +18,7 @@ from heron_ray.errors import HeronError
 if TYPE_CHECKING:
     from heron_ray.cli.trace_report import TraceReport, Tracing
     from heron_ray.simulation import Checkpointer, Event, RunResult, Sink
+    from heron_ray.simulation.checkpoint import Checkpoint
     from heron_ray.spec import ExperimentSpec
 
 directory = click.Path(file_okay=False, path_type=Path)
@@ -41,6 +42,13 @@ class LastRound:
 @click.option("--checkpoint-dir", type=directory, metavar="DIR", help="Keep checkpoints in a directory that has none yet.")
 @click.option("--resume", "resume_dir", type=directory, metavar="DIR", help="Continue from the newest checkpoint in DIR.")
 @click.option(
+    "--fork-from",
+    "parent_dir",
+    type=directory,
+    metavar="DIR",
+    help="Start from the checkpoint of another experiment: what `heron download ID -o DIR` brings.",
+)
+@click.option(
     "--events",
     type=click.File("a", encoding="utf-8", lazy=False),
     metavar="FILE.jsonl",
@@ -59,6 +67,7 @@ def command(
     overrides: tuple[str, ...],
     checkpoint_dir: Path | None,
     resume_dir: Path | None,
+    parent_dir: Path | None,
     events: TextIO | None,
     trace: TextIO | None,
     shown: bool | None,
@@ -80,6 +89,7 @@ def command(
             checkpointer,
             last,
             resume=resume_dir is not None,
+            parent_dir=parent_dir,
             events=events,
             is_traced=trace is not None,
             with_progress=with_progress,
@@ -126,6 +136,7 @@ def _run(
     last: LastRound,
     *,
     resume: bool,
+    parent_dir: Path | None,
     events: TextIO | None,
     is_traced: bool,
     with_progress: bool,
@@ -133,6 +144,7 @@ def _run(
     from heron_ray.actors import executor_for
     from heron_ray.simulation import JsonlSink, Simulation, Tee
 
+    start_from = None if parent_dir is None else _beginning(parent_dir, spec)
     with contextlib.ExitStack() as stack:
         if checkpointer is not None:
             stack.enter_context(checkpointer.exclusive())
@@ -153,8 +165,26 @@ def _run(
 
             tracing = stack.enter_context(Tracing(spec, executor))
             sinks.append(tracing)
-        run = Simulation(spec, executor, sink=Tee(*sinks), checkpointer=checkpointer, resume=resume, should_stop=stop)
+        run = Simulation(
+            spec,
+            executor,
+            sink=Tee(*sinks),
+            checkpointer=checkpointer,
+            resume=resume,
+            start_from=start_from,
+            should_stop=stop,
+        )
         return run.run(), tracing.report() if tracing is not None else None
+
+
+def _beginning(parent_dir: Path, spec: ExperimentSpec) -> Checkpoint:
+    """The state to start from: of the experiment whose downloaded artifacts lie in a folder."""
+    from heron_ray.simulation import Checkpointer
+    from heron_ray.simulation.fork import fork
+    from heron_ray.spec import load_spec
+
+    checkpoint = Checkpointer(parent_dir).load(parent_dir / "checkpoint")
+    return fork(checkpoint, load_spec(parent_dir / "spec.yaml")[0], spec)
 
 
 def _failure(spec: ExperimentSpec, error: HeronError, rounds: int) -> dict[str, Any]:

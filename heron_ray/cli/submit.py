@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
-from heron_ray.cli.options import json_option, key_option, load, set_option, spec_argument, url_option
+from heron_ray.cli.options import idempotency_option, json_option, key_option, load, set_option, spec_argument, url_option
 from heron_ray.cli.output import print_json
-
-
-def _check_key(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"[\x21-\x7e]{1,200}", value):
-        raise click.BadParameter("a key is 1 to 200 visible ASCII characters without spaces")
-    return value
 
 
 @click.command("submit")
 @spec_argument
 @set_option
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Label it; may be repeated.")
-@click.option(
-    "--idempotency-key",
-    metavar="KEY",
-    callback=_check_key,
-    help="A name of your choice for this submission: submitted again under it, the experiment is found and not made twice.",
-)
+@idempotency_option
 @click.option(
     "--max-attempts",
     type=click.IntRange(1, 20),

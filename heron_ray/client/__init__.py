@@ -4,6 +4,7 @@ It speaks HTTP alone: importing it loads neither the service nor what that is bu
 `heron_ray.errors` and `heron_ray.spec`, httpx and pydantic; the command line and the benchmarks may import it.
 """
 
+from heron_ray.client.artifacts import Artifact, LogPage
 from heron_ray.client.client import Client
 from heron_ray.client.document import Document
 from heron_ray.client.experiments import (
@@ -27,6 +28,7 @@ from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSumma
 
 __all__ = [
     "ENDED",
+    "Artifact",
     "Attempt",
     "Client",
     "Comparison",
@@ -38,6 +40,7 @@ __all__ = [
     "ExperimentPage",
     "ExperimentSummary",
     "Health",
+    "LogPage",
     "Outcome",
     "Part",
     "Progress",

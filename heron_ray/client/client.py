@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
+from heron_ray.client.artifacts import Artifact, LogPage
 from heron_ray.client.connection import Connection, path_of
 from heron_ray.client.event_stream import parse_events
 from heron_ray.client.experiments import (
@@ -35,6 +38,7 @@ from heron_ray.spec import ExperimentSpec
 STREAM_SILENCE_S = 50.0
 # A Parquet file is written before it is sent.
 EXPORT_SILENCE_S = 600.0
+FILE_SILENCE_S = 30.0
 MOST_PER_PAGE = 200
 
 Spec = ExperimentSpec | Mapping[str, Any]
@@ -204,6 +208,48 @@ class Client:
     def delete(self, id: str) -> None:
         """Delete an ended experiment. Raises ConflictError where it has not ended."""
         self._connection.send("DELETE", path_of("experiment", id))
+
+    def artifacts(self, id: str) -> tuple[Artifact, ...]:
+        """The files that an experiment left behind; none before it has ended."""
+        return tuple(map(Artifact.of, self._get(f"{path_of('experiment', id)}/artifacts")["artifacts"]))
+
+    def artifact(
+        self, id: str, name: str, *, after: int = 0, etag: str | None = None
+    ) -> AbstractContextManager[httpx.Response]:
+        """One file, to be read piece by piece: from byte `after` on where it still has that ETag (206), else whole (200)."""
+        headers = {"Range": f"bytes={after}-", "If-Range": etag} if after and etag is not None else {}
+        path = f"{path_of('experiment', id)}/artifacts/{quote(name)}"
+        return self._connection.stream(path, headers=headers, silence_s=FILE_SILENCE_S)
+
+    def logs(self, id: str, *, attempt: int | None = None, after: int = 0) -> LogPage:
+        """A page of an attempt's log, of the newest where none is named; `after` is the `next` of the page before."""
+        return LogPage.of(self._get(f"{path_of('experiment', id)}/logs", params=_given({"attempt": attempt, "after": after})))
+
+    def fork(
+        self,
+        id: str,
+        overrides: Sequence[str] = (),
+        *,
+        round: int | None = None,
+        tags: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Submitted:
+        """Go on from an ended experiment's checkpoint, as a new experiment.
+
+        Args:
+            id: The ended experiment.
+            overrides: As on the command line, such as `rounds=900`.
+            round: The round to go on after; None: that of the checkpoint that was kept.
+            tags: Labels; None: those of the ended one.
+            idempotency_key: As for `submit`.
+
+        Raises:
+            SpecError: An override changes what a fork must keep.
+            ConflictError: It has not ended, or left no checkpoint of that round.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        body = {"overrides": list(overrides), "round": round, "tags": None if tags is None else list(tags)}
+        return Submitted.of(self._post(f"{path_of('experiment', id)}/fork", json=body, headers=headers))
 
     def submit_sweep(self, spec: Mapping[str, Any], space: str | Mapping[str, Any], **plan: Any) -> SubmittedSweep:
         """Submit a sweep over a named space, or one spelled out; `plan` is `samples`, `search`, `scheduler`, `seed`."""

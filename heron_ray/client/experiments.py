@@ -83,6 +83,7 @@ class Experiment(ExperimentSummary):
     revision: int
     result: dict[str, Any] | None
     retried_from: str | None
+    forked_round: int | None
     submitted_by: str | None
     retry: dict[str, Any] | None
     resources: dict[str, Any] | None

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from heron_ray.simulation.messages import OWN
 from heron_ray.vectors import Float32Array
 
 
@@ -31,3 +32,12 @@ class TrajectoryDigest:
             closing.update(name.encode())
             closing.update(vector.astype("<f4").tobytes())
         return closing.hexdigest()
+
+
+def final_parameters(vectors: Mapping[str, Float32Array]) -> dict[str, Float32Array]:
+    """Of a run's vectors by role and name, those that close its digest: the model's and clients' own parts."""
+    return {
+        name: vector
+        for name, vector in vectors.items()
+        if name in ("federation/client", "server/back") or name.endswith(f".{OWN}")
+    }

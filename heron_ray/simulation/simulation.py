@@ -16,10 +16,9 @@ from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryErro
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
-from heron_ray.simulation.digest import TrajectoryDigest
+from heron_ray.simulation.digest import TrajectoryDigest, final_parameters
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor, Reference
-from heron_ray.simulation.messages import OWN
 from heron_ray.simulation.plan import byzantine_clients, planner
 from heron_ray.simulation.profile import ClientCosts, client_costs
 from heron_ray.simulation.result import Costs, RunResult
@@ -33,7 +32,13 @@ _ROLES = {"federation": "federation_server", "server": "main_server"}
 
 @dataclass(slots=True)
 class _Progress:
-    """What the loop itself must keep to continue."""
+    """What the loop itself must keep to continue.
+
+    Attributes:
+        open_end: The digest and the scores that a longer run has here, where this one judged the round only because it was
+            the last; see `heron_ray.simulation.fork`.
+        forked: Where the run began, unless that was round 0.
+    """
 
     round: int = 0
     digest: TrajectoryDigest = field(default_factory=TrajectoryDigest)
@@ -41,6 +46,8 @@ class _Progress:
     scores: dict[str, float] = field(default_factory=dict)
     scored_round: int = -1
     wall_seconds: float = 0.0
+    open_end: dict[str, Any] | None = None
+    forked: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -50,6 +57,8 @@ class _Progress:
             "scores": self.scores,
             "scored_round": self.scored_round,
             "wall_seconds": self.wall_seconds,
+            "open_end": self.open_end,
+            "forked": self.forked,
         }
 
     @classmethod
@@ -61,7 +70,15 @@ class _Progress:
             scores=value["scores"],
             scored_round=value["scored_round"],
             wall_seconds=value["wall_seconds"],
+            open_end=value.get("open_end"),
+            forked=value.get("forked"),
         )
+
+    def leave_open(self, round: int, metrics: Mapping[str, float]) -> None:
+        """Note what a longer run has after a round that it does not judge."""
+        digest = TrajectoryDigest(self.digest.link)
+        digest.add_round(round, metrics)
+        self.open_end = {"digest": digest.link, "scores": self.scores, "scored_round": self.scored_round}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +104,7 @@ class Simulation:
         checkpointer: Where checkpoints go; None keeps none.
         resume: Continue from the newest checkpoint; without one, start anew.
         skip_damaged: With `resume`, pass over checkpoints that fail verification instead of raising.
+        start_from: Begin with this state in place of round 0; `heron_ray.simulation.fork` makes one of another experiment's.
         should_stop: Asked after every round; True ends the run with a checkpoint and the state CANCELLED.
     """
 
@@ -99,6 +117,7 @@ class Simulation:
         checkpointer: Checkpointer | None = None,
         resume: bool = False,
         skip_damaged: bool = False,
+        start_from: Checkpoint | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Nothing runs before `run`."""
@@ -108,6 +127,7 @@ class Simulation:
         self._checkpointer = checkpointer
         self._resume = resume
         self._skip_damaged = skip_damaged
+        self._start_from = start_from
         self._should_stop = should_stop
         self._method = make_method(spec.method)
         self._started_at = 0.0
@@ -197,6 +217,8 @@ class Simulation:
         if over.scores is not None:
             scores = self._get_scores(over.scores)
             _require_finite(self._spec, None, scores, over.round, attacked=over.attacked)
+            if over.round % self._spec.evaluation.every:
+                progress.leave_open(over.round, metrics)
             progress.scores, progress.scored_round = scores, over.round
             metrics |= scores
         progress.digest.add_round(over.round, metrics)
@@ -225,11 +247,6 @@ class Simulation:
     def _result(
         self, state: Literal["SUCCEEDED", "CANCELLED"], progress: _Progress, scores: Mapping[str, float], costs: ClientCosts
     ) -> RunResult:
-        parameters = {
-            name: vector
-            for name, vector in self._vectors().items()
-            if name in ("federation/client", "server/back") or name.endswith(f".{OWN}")
-        }
         return RunResult(
             state=state,
             rounds=progress.round,
@@ -238,7 +255,7 @@ class Simulation:
             auxiliary_accuracy=scores["auxiliary_test_accuracy"],
             validation_accuracy=scores["validation_accuracy"],
             auxiliary_validation_accuracy=scores["auxiliary_validation_accuracy"],
-            trajectory_digest=progress.digest.close(parameters),
+            trajectory_digest=progress.digest.close(final_parameters(self._vectors())),
             spec_hash=self._spec.spec_hash(),
             trajectory_hash=self._spec.trajectory_hash(),
             costs=Costs(
@@ -284,27 +301,34 @@ class Simulation:
         self._sink.emit(CheckpointSaved(round=round))
 
     def _restore(self) -> _Progress:
-        """Load the newest usable checkpoint into the roles, if there is one and it is wanted."""
-        if not self._resume or self._checkpointer is None:
+        """Load the newest usable checkpoint into the roles, if it is wanted; else begin where the run is to begin."""
+        checkpoint = self._newest()
+        if checkpoint is None:
             return _Progress()
-        for path in self._checkpointer.paths():
-            try:
-                checkpoint = self._checkpointer.load(path)
-            except CheckpointError as error:
-                if not self._skip_damaged:
-                    raise
-                self._sink.emit(CheckpointRejected(path=path.name, message=error.message))
-                continue
-            self._require_same_experiment(checkpoint, str(path))
-            for prefix, role in _ROLES.items():
-                state = {
-                    name.removeprefix(f"{prefix}/"): vector
-                    for name, vector in checkpoint.vectors.items()
-                    if name.startswith(f"{prefix}/")
-                }
-                self._executor.get(getattr(self._executor, role).call("load", state))
-            return _Progress.from_dict(checkpoint.progress)
-        return _Progress()
+        for prefix, role in _ROLES.items():
+            state = {
+                name.removeprefix(f"{prefix}/"): vector
+                for name, vector in checkpoint.vectors.items()
+                if name.startswith(f"{prefix}/")
+            }
+            self._executor.get(getattr(self._executor, role).call("load", state))
+        return _Progress.from_dict(checkpoint.progress)
+
+    def _newest(self) -> Checkpoint | None:
+        if self._resume and self._checkpointer is not None:
+            for path in self._checkpointer.paths():
+                try:
+                    checkpoint = self._checkpointer.load(path)
+                except CheckpointError as error:
+                    if not self._skip_damaged:
+                        raise
+                    self._sink.emit(CheckpointRejected(path=path.name, message=error.message))
+                    continue
+                self._require_same_experiment(checkpoint, str(path))
+                return checkpoint
+        if self._start_from is not None:
+            self._require_same_experiment(self._start_from, "to start from")
+        return self._start_from
 
     def _require_same_experiment(self, checkpoint: Checkpoint, path: str) -> None:
         if checkpoint.trajectory_hash != self._spec.trajectory_hash():

@@ -17,6 +17,7 @@ from heron_ray.errors import DivergedError, LostActorError
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, LocalExecutor, Simulation
 from heron_ray.simulation.events import Event, RoundFinished
+from heron_ray.simulation.fork import fork
 from heron_ray.spec import ExperimentSpec
 from tests.conftest import MakeSpec, method_overrides
 
@@ -61,6 +62,16 @@ def test_digests_are_equal_on_every_executor(make_spec: MakeSpec, executor: RayE
     assert result.trajectory_digest == local_digest(spec)
     assert result.serialized_bytes is not None
     assert result.serialized_bytes["up"] >= result.costs.bytes_up
+
+
+def test_a_fork_has_the_same_digest_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path) -> None:
+    parent, child = make_spec(), make_spec("rounds=7", "method.zeroth_order.mu=0.01", "attack={kind: sign_flip, byzantine: 1}")
+    checkpointer = Checkpointer(tmp_path)
+    Simulation(parent, executor, checkpointer=checkpointer).run()
+    start = fork(checkpointer.load(checkpointer.paths()[0]), parent, child)
+    with LocalExecutor() as local:
+        digests = [Simulation(child, where, start_from=start).run().trajectory_digest for where in (executor, local, executor)]
+    assert len(set(digests)) == 1
 
 
 @pytest.mark.parametrize("kind", ["heron", "ho_sfl", "fedgkt"])

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import secrets
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import uvicorn
 
+from api.domain.artifacts import CHECKPOINT, CHECKPOINT_STATE, LOG, MODEL, SPEC, ArtifactFile, ArtifactKind, attempt_folder
 from api.domain.records import AttemptRecord, ExperimentRecord
+from api.domain.states import State
 from api.routes import create_app
 from api.routes.examples import example_spec
 from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import ExperimentSpec, parse_spec
+
+LEFT: Mapping[str, bytes] = {MODEL: bytes(range(256)) * 4, SPEC: b"name: left\n", CHECKPOINT_STATE: b"state"}
 
 
 @pytest.fixture(scope="session")
@@ -81,11 +87,11 @@ def make_spec() -> Callable[..., ExperimentSpec]:
 
 
 @pytest.fixture
-def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[[Store], tuple[ExperimentRecord, AttemptRecord]]:
+def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[..., tuple[ExperimentRecord, AttemptRecord]]:
     """Submits an experiment and brings it to RUNNING."""
 
-    def start(store: Store) -> tuple[ExperimentRecord, AttemptRecord]:
-        id = store.submit(make_spec()).id
+    def start(store: Store, **submission: Any) -> tuple[ExperimentRecord, AttemptRecord]:
+        id = store.submit(make_spec(), **submission).id
         claimed = store.claim(owner="dispatcher-1", lease_s=60)
         assert claimed is not None
         attempt = claimed[1]
@@ -94,6 +100,29 @@ def start_run(make_spec: Callable[..., ExperimentSpec]) -> Callable[[Store], tup
         return store.get(id), attempt
 
     return start
+
+
+@pytest.fixture
+def leave_artifacts(start_run: Callable[..., tuple[ExperimentRecord, AttemptRecord]]) -> Callable[..., str]:
+    """An ended experiment with these files, as its driver would have left them below a folder; returns its id."""
+
+    def leave(store: Store, folder: Path, files: Mapping[str, bytes] = LEFT, *, log: str = "") -> str:
+        experiment, attempt = start_run(store)
+        written = []
+        for name, content in files.items():
+            path = attempt_folder(folder, experiment.id, attempt.number) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            kind = ArtifactKind.CHECKPOINT if name.startswith(CHECKPOINT) else ArtifactKind(path.stem)
+            digest = hashlib.sha256(content).hexdigest()
+            written.append(ArtifactFile(name=name, kind=kind, size_bytes=len(content), sha256=digest, round=10))
+        if log:
+            (attempt_folder(folder, experiment.id, attempt.number) / LOG).write_text(log, encoding="utf-8")
+        store.artifacts.record(attempt.id, attempt.token, files=written)
+        store.finish(attempt.id, attempt.token, state=State.SUCCEEDED, reason=None, message=None, result={"rounds": 10})
+        return experiment.id
+
+    return leave
 
 
 @pytest.fixture

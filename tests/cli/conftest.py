@@ -87,9 +87,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 class Service:
     """The real API on a loopback port, in threads of this process; it can be stopped and started again."""
 
-    def __init__(self, store: Store, settings: Settings | None = None) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._settings = settings or Settings(event_poll_s=0.02)
+        self._settings = settings
         self._port = 0
         self.start()
 
@@ -114,9 +114,9 @@ class Service:
 
 
 @pytest.fixture
-def service(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service whose address the verbs find in HERON_URL."""
-    running = Service(store)
+    running = Service(store, Settings(event_poll_s=0.02, artifacts=tmp_path / "artifacts"))
     monkeypatch.setenv("HERON_URL", running.url)
     yield running
     running.stop()

@@ -37,7 +37,10 @@ def test_the_help_of_a_verb_imports_no_engine(verb: str) -> None:
     assert not {"torch", "ray", "sqlalchemy"} & set(modules_loaded_by(verb, "--help"))
 
 
-@pytest.mark.parametrize("verb", ["validate", "submit", "ps", "show", "watch", "cancel", "retry", "delete", "tag", "archive"])
+@pytest.mark.parametrize(
+    "verb",
+    ["validate", "submit", "ps", "show", "watch", "cancel", "retry", "delete", "tag", "archive", "artifacts", "logs", "fork"],
+)
 def test_verbs_that_train_nothing_import_no_torch_and_no_ray(verb: str, spec_file) -> None:
     arguments = {"validate": [spec_file], "submit": [spec_file], "ps": []}.get(verb, ["some-id"])
     url = [] if verb == "validate" else ["--url", "http://127.0.0.1:1"]

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from api.domain.states import TERMINAL
+from api.routes import artifacts_wire, experiments_wire, policy_wire, wire
 from api.routes import catalogue as catalogue_routes
-from api.routes import experiments_wire, policy_wire, wire
 from api.routes import sweeps as sweep_routes
 from heron_ray import client as documents
 from heron_ray.catalogue import catalogue
@@ -31,6 +31,7 @@ WIRE: dict[type[Document], type[BaseModel]] = {
     },
     **{getattr(documents, name): getattr(wire, name) for name in ("Health", "Progress", "Submitted")},
     **{getattr(documents, name): getattr(experiments_wire, name) for name in ("Comparison", "Outcome")},
+    **{getattr(documents, name): getattr(artifacts_wire, name) for name in ("Artifact", "LogPage")},
     documents.Standing: policy_wire.Standing,
     **{getattr(documents, name): getattr(sweep_routes, name) for name in ("SubmittedSweep", "SweepPage", "SweepSummary")},
     documents.Trial: sweep_routes.Trial,

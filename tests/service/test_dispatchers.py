@@ -54,7 +54,7 @@ def dispatch(workplace: Path, store: Store, ray_address: str) -> Iterator[Callab
             [
                 sys.executable, "-m", "api.dispatcher",
                 f"--ray-address={ray_address}", f"--owner={owner}", f"--checkpoints={workplace / 'checkpoints'}",
-                f"--lease-s={LEASE_S}",
+                f"--artifacts={workplace / 'artifacts'}", f"--lease-s={LEASE_S}",
             ],
             env={**os.environ, DATABASE_VARIABLE: store.url},
         )  # fmt: skip

@@ -139,6 +139,7 @@ def test_api_and_dispatcher_run_without_a_supervisor_as_the_cluster_files_start_
     dispatcher_command = [
         sys.executable, "-m", "api.dispatcher", f"--ray-address={cluster.address}", "--owner=heron-test-alone",
         f"--checkpoints={tmp_path}/checkpoints",
+        f"--artifacts={tmp_path}/artifacts",
     ]  # fmt: skip
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(api_command, env=environment, stderr=log) as api:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from ray.exceptions import GetTimeoutError
@@ -11,6 +12,7 @@ from api.dispatcher.outcome import Outcome
 from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
 from api.dispatcher.watch import Watch
+from api.domain.artifacts import ArtifactFile, ArtifactKind
 from api.domain.states import State
 from heron_ray.errors import DatabaseError, DivergedError, ExhaustedMemoryError, LostActorError
 
@@ -27,8 +29,8 @@ class ScriptedDriver:
         self.script = list(script)
         self.killed = threading.Event()
 
-    def start(self, attempt_id, spec, checkpoints):
-        pass
+    def start(self, attempt_id, order):
+        self.order = order
 
     def info(self):
         return {"pid": 4711, "node": "node-a"}
@@ -63,7 +65,9 @@ def watch(sqlite_store, make_spec, tmp_path):
     def make(driver, *, submission=None, **settings):
         sqlite_store.submit(make_spec(), **(submission or {}))
         experiment, attempt = sqlite_store.claim(owner="me", lease_s=60)
-        chosen = DispatcherSettings(owner="me", checkpoints=tmp_path / "checkpoints", **settings)
+        chosen = DispatcherSettings(
+            owner="me", checkpoints=tmp_path / "checkpoints", artifacts=tmp_path / "artifacts", **settings
+        )
         pool = DriverPool(size=1, call_s=1, start_s=60)
         return Watch(sqlite_store, pool, driver, chosen, experiment=experiment, attempt=attempt)
 
@@ -85,6 +89,16 @@ def test_it_runs_once_the_run_has_begun_and_ends_as_the_run_did(sqlite_store, wa
     assert states(sqlite_store, watching.experiment.id) == ["QUEUED", "STARTING", "RUNNING", "SUCCEEDED"]
     assert sqlite_store.attempts(watching.experiment.id)[0].driver_pid == 4711
     assert not driver.killed.is_set()
+
+
+def test_what_a_run_left_behind_is_recorded_with_its_end(sqlite_store, watch, tmp_path):
+    left = ArtifactFile(name="spec.yaml", kind=ArtifactKind.SPEC, size_bytes=1, sha256="0" * 64, round=None)
+    watching = watch(driver := ScriptedDriver([STARTED], replace(SUCCEEDED, artifacts=(left,))))
+    assert ended(sqlite_store, watching).state is State.SUCCEEDED
+    id = watching.experiment.id
+    assert [record.name for record in sqlite_store.artifacts.of(id)] == ["spec.yaml"]
+    assert driver.order.checkpoints == tmp_path / "checkpoints" / id / "attempt-0001"
+    assert driver.order.folder == tmp_path / "artifacts" / id / "attempt-1"
 
 
 def test_a_run_that_does_not_begin_in_time_is_queued_again(sqlite_store, watch):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from api.routes.examples import example_spec
+from api.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,19 +46,24 @@ def test_the_page_has_a_command_for_every_route(serve, sqlite_store):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_every_command_works_when_pasted_in_order(serve, sqlite_store):
-    page = httpx.get(f"{serve(sqlite_store)}/docs", trust_env=False).text
-    # The experiment ends once: by the cancel, so there is nothing left to kill.
-    pasted = [command for command in commands(page) if "/kill" not in command]
-    # Nothing runs experiments here, so the stream is followed after the cancel that ends it.
+def test_every_command_works_when_pasted_in_order(serve, sqlite_store, leave_artifacts, tmp_path):
+    ended = leave_artifacts(sqlite_store, tmp_path)
+    page = httpx.get(f"{serve(sqlite_store, Settings(artifacts=tmp_path))}/docs", trust_env=False).text
+    # Nothing runs experiments here, so the stream is followed after the cancel that ends it, and what only an experiment
+    # that ran leaves behind is asked of one that did. The experiment ends once: by the cancel, so nothing is left to kill.
+    of_ended = [command for command in commands(page) if "/artifacts/" in command or "/fork" in command]
+    pasted = [command for command in commands(page) if command not in of_ended and "/kill" not in command]
     pasted.sort(key=lambda command: ("-X DELETE" in command, "text/event-stream" in command))
+    pasted += [f"ID={ended}", *of_ended]
     script = "\n".join(f"{command} || exit 1; echo" for command in pasted)
     done = subprocess.run(
         ["bash", "-c", f"export no_proxy=127.0.0.1; {script}"], capture_output=True, text=True, timeout=60, check=True
     )
+    assert len(of_ended) == 2
     assert "urn:heron-ray:problem" not in done.stdout
-    # The retry is left of what was submitted, cancelled, retried and deleted.
-    (experiment,) = sqlite_store.list(limit=9)
-    assert experiment.state == "QUEUED"
-    assert experiment.retried_from
+    # The retry is left of what was submitted, cancelled, retried and deleted; and the fork of the other one.
+    fork, retry, _ = sqlite_store.list(limit=9)
+    assert (retry.state, fork.state) == ("QUEUED", "QUEUED")
+    assert retry.retried_from
+    assert fork.forked_from == ended
     assert "event: state" in done.stdout

@@ -185,10 +185,17 @@ def test_the_openapi_document_is_plain_json_and_names_every_route(api):
     assert about_experiments == {
         "/v1/experiments",
         "/v1/experiments/actions",
+        "/v1/experiments/{id}/export",
+        "/v1/experiments/{id}/kill",
+        "/v1/experiments/{id}/why",
         "/v1/experiments/compare",
         "/v1/experiments/{id}",
         "/v1/experiments/{id}/series",
         "/v1/experiments/{id}/events",
         "/v1/experiments/{id}/cancel",
         "/v1/experiments/{id}/retry",
+        "/v1/experiments/{id}/fork",
+        "/v1/experiments/{id}/artifacts",
+        "/v1/experiments/{id}/artifacts/{name}",
+        "/v1/experiments/{id}/logs",
     }

@@ -135,6 +135,14 @@ def test_an_experiment_says_which_key_it_came_with(store, remote, make_key):
     assert store.get(id).submitted_by == record.id
 
 
+def test_a_fork_needs_a_key_that_may_submit_and_says_which_it_was(store, remote, make_key, leave_artifacts, tmp_path):
+    parent = leave_artifacts(store, tmp_path)
+    (_, reading), (record, submitting) = make_key(), make_key(Scope.SUBMIT)
+    problem(remote.send("POST", f"/v1/experiments/{parent}/fork", key=reading, json={}), 403, "forbidden")
+    id = remote.send("POST", f"/v1/experiments/{parent}/fork", key=submitting, json={"overrides": {"rounds": 40}}).json()["id"]
+    assert store.get(id).submitted_by == record.id
+
+
 def test_a_revoked_key_is_refused_once_it_is_not_remembered_any_more(store, make_key):
     remote = Remote(store, Settings(key_memory_s=0.0))
     record, key = make_key()

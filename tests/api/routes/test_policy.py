@@ -57,6 +57,13 @@ def test_a_sweep_of_which_some_trial_would_be_too_large_is_refused(api, axis, pa
     assert [issue["path"] for issue in document["issues"]] == [path]
 
 
+def test_a_fork_that_is_too_large_is_refused_and_not_queued(api, sqlite_store, leave_artifacts, tmp_path):
+    id = leave_artifacts(sqlite_store, tmp_path)
+    document = problem(api.post(f"/v1/experiments/{id}/fork", json={"overrides": {"rounds": 21}}), 403, "refused_by_policy")
+    assert [issue["path"] for issue in document["issues"]] == ["rounds"]
+    assert [found.id for found in sqlite_store.list(limit=9)] == [id]
+
+
 def test_an_experiment_from_before_the_policy_is_not_repeated(api, sqlite_store, make_spec):
     id = sqlite_store.submit(make_spec(rounds=500)).id
     sqlite_store.request_cancel(id)

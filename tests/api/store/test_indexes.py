@@ -37,6 +37,7 @@ CREATE TEMPORARY TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n 
   SELECT n, CAST(10000000 + n AS TEXT) AS id FROM n;
 INSERT INTO sweep (number, id, name, base, sweep, proposals, state, token, created_at, updated_at)
   SELECT n, 's' || id, 'sweep', '{{}}', '{{}}', '[{{}}, {{}}]', 'SUCCEEDED', 1, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM n;
+UPDATE sweep SET state = 'RUNNING' WHERE number % 300 = 1;
 INSERT INTO experiment (number, id, name, spec, spec_hash, trajectory_hash, state, round, rounds, created_at, updated_at,
     attempts, events, sweep_id, trial, archived_at, test_accuracy, validation_accuracy, auxiliary_accuracy)
   SELECT n, 'e' || id, 'filler', '{{"filler": "{"x" * 300}"}}', id, id,
@@ -57,6 +58,9 @@ INSERT INTO point (experiment, series, round, value)
   SELECT n, series, i, 0.5 FROM n CROSS JOIN (SELECT 1 AS i UNION SELECT 2) AS i
   CROSS JOIN (SELECT 'loss' AS series UNION SELECT 'validation_accuracy') AS s;
 INSERT INTO point (experiment, series, round, value) SELECT 9, 'loss', 2 * n + 10, n % 97 FROM n;
+INSERT INTO artifact (experiment, name, kind, size_bytes, sha256, created_at)
+  SELECT n, name, 'model', 1, 'x', CURRENT_TIMESTAMP FROM n CROSS JOIN (SELECT 'a' AS name UNION SELECT 'b') AS names;
+UPDATE experiment SET forked_from = 'e10000001', forked_round = 1 WHERE number % 30 = 0;
 DROP TABLE n
 """
 
@@ -92,10 +96,14 @@ QUESTIONS = {
     "the dispatcher's look": lambda store: store.list(limit=100, states=[State.CANCELLING]),
     "living attempts": lambda store: store.live_attempts(),
     "lapsed attempts": lambda store: store.lapsed_attempts(),
-    "is it still held": lambda store: store.require_held(1, 1),
+    "is it still held": lambda store: [store.require_held(1, 1)],
     "the queue": lambda store: store.queued(limit=20),
     "who is ahead": lambda store: store.ahead("e10002700", most=1000),
     "lapsed sweeps": lambda store: store.sweeps.lapsed(),
+    "artifacts": lambda store: store.artifacts.of(EXPERIMENT),
+    "an artifact": lambda store: store.artifacts.find(EXPERIMENT, "b"),
+    "folders of no experiment": lambda store: store.artifacts.unknown([EXPERIMENT, "e9"]),
+    "parents of unfinished forks": lambda store: store.artifacts.parents_of_unfinished(),
     "sweeps": lambda store: store.sweeps.list(limit=50),
     "sweeps, next page": lambda store: store.sweeps.list(limit=50, before=SWEEP),
     "a sweep and its trials": lambda store: [store.sweeps.get(SWEEP), *store.sweeps.trials(SWEEP)],
@@ -142,7 +150,9 @@ def statements_of(store, question):
 
 def faults_of_sqlite(connection, statement, parameters, *, walks):
     plan = [(row[1], row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-    scanned = [step for _, step in plan if re.match(r"SCAN (experiment|experiment_tag|attempt|event|point|sweep)\b", step)]
+    scanned = [
+        step for _, step in plan if re.match(r"SCAN (experiment|experiment_tag|attempt|event|point|artifact|sweep)\b", step)
+    ]
     # What a limited walk has already cut to one page may be sorted; SQLAlchemy names such subqueries anon_1, anon_2, ...
     cut = {parent for parent, step in plan if step.startswith("SCAN anon_")}
     large = [step for parent, step in plan if "TEMP B-TREE" in step and parent not in cut and "LIMIT" in statement]
