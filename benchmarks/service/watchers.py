@@ -18,7 +18,10 @@ PAST_EVENTS = 3
 
 async def _follow(port: int, id: str, ready: asyncio.Semaphore, delays: list[float]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET /v1/experiments/{id}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode())
+    head = f"GET /v1/experiments/{id}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
+    writer.write(head.encode())
+    if b" 200 " not in (status := await reader.readline()):
+        raise RuntimeError(f"a watcher was refused: {status.decode().strip()}")
     seen = 0
     while line := await reader.readline():
         if line.startswith(b"id: "):
@@ -35,11 +38,15 @@ async def _follow(port: int, id: str, ready: asyncio.Semaphore, delays: list[flo
 async def _watch(port: int, watchers: int, ids: list[str]) -> dict[str, Any]:
     ready, delays = asyncio.Semaphore(0), [list[float]() for _ in range(watchers)]
     tasks = [asyncio.create_task(_follow(port, ids[n % len(ids)], ready, delays[n])) for n in range(watchers)]
+    everybody = asyncio.gather(*tasks)
     for _ in tasks:
-        await ready.acquire()
+        waiting = asyncio.ensure_future(ready.acquire())
+        await asyncio.wait([waiting, everybody], return_when=asyncio.FIRST_COMPLETED)
+        if everybody.done():
+            everybody.result()
     print("ready", flush=True)
     start, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*tasks)
+    await everybody
     return {
         "delays": [delay for mine in delays for delay in mine],
         "cpu": (time.process_time() - cpu) / (time.perf_counter() - start),
