@@ -187,6 +187,9 @@ def pages(
     yield Measure(name="database filled", value=time.perf_counter() - began, unit="s")
     draw = random.Random(0)
 
+    def page_start() -> str:
+        return f"e{10_000_000 + draw.randint(51, experiments)}"
+
     def some() -> str:
         return f"e{10_000_000 + draw.randint(1, experiments // 2)}"
 
@@ -194,9 +197,9 @@ def pages(
         return f"e{10_000_000 + draw.randint(1, LONG)}"
 
     asked: dict[str, tuple[Callable[[], str], bool]] = {
-        "list": (lambda: f"/v1/experiments?limit=50&before={draw.randint(51, experiments)}", True),
-        "list of a tag": (lambda: f"/v1/experiments?limit=50&tag=everywhere&before={draw.randint(51, experiments)}", True),
-        "list of a state": (lambda: f"/v1/experiments?limit=50&state=FAILED&before={draw.randint(51, experiments)}", True),
+        "list": (lambda: f"/v1/experiments?limit=50&before={page_start()}", True),
+        "list of a tag": (lambda: f"/v1/experiments?limit=50&tag=everywhere&before={page_start()}", True),
+        "list of a state": (lambda: f"/v1/experiments?limit=50&state=FAILED&before={page_start()}", True),
         "experiment": (lambda: f"/v1/experiments/{some()}", True),
         "its events": (lambda: f"/v1/experiments/{some()}/events?limit=200", True),
         "its curves": (lambda: f"/v1/series:query?experiment={some()}&points=500", True),
