@@ -92,7 +92,8 @@ def _request(number: int) -> bytes:
     submission = example_submission()
     submission["spec"]["seed"] = number
     body = json.dumps(submission).encode()
-    head = f"POST /v1/experiments HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    fields = f"Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = f"POST /v1/experiments HTTP/1.1\r\n{fields}\r\n\r\n"
     return head.encode() + body
 
 
