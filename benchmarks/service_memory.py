@@ -84,7 +84,7 @@ def sample(
     Raises:
         RuntimeError: An experiment did not succeed, or a process was replaced by another.
     """
-    pids = _pids(state)
+    pids: dict[str, int] = {}
     samples: list[dict[str, int]] = []
     waiting: deque[str] = deque()
     with httpx.Client(base_url=service.url, timeout=60.0) as client:
@@ -100,6 +100,7 @@ def sample(
             waiting.popleft()
             ended += 1
             if ended % BLOCK == 0:
+                pids = pids or _pids(state)  # not before: the dispatcher comes up after the API, once Ray is there
                 samples.append({"experiments": ended, **{part: _resident_bytes(pids[part]) for part in PARTS}})
                 tell(json.dumps(samples[-1]))
     if _pids(state) != pids:

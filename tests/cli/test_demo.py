@@ -62,7 +62,7 @@ def test_ctrl_c_ends_the_experiments_and_everything_the_demo_started(tmp_path, e
         assert line, "the demo ended before an experiment was started"
     service = json.loads((state / "service.json").read_text())
     demo.send_signal(signal.SIGINT)
-    stdout, stderr = demo.communicate(timeout=60)
+    stdout, stderr = demo.communicate(timeout=120)
     assert demo.returncode == 130
     assert json.loads(stdout)["error"]["code"] == "interrupted"
     assert "Traceback" not in stderr
