@@ -6,6 +6,9 @@ import httpx
 import psutil
 import pytest
 
+# A sweep starts a process of Ray Tune and a driver per slot; on two cores that takes minutes.
+pytestmark = pytest.mark.timeout(600)
+
 MU = "method.zeroth_order.mu"
 ENDS = ("SUCCEEDED", "FAILED", "CANCELLED")
 
