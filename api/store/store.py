@@ -35,8 +35,6 @@ from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow
 from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec, parse_spec
 
-KILLED = "killed on request"
-
 
 class Store(AttemptStore, QueueStore):
     """The record of all experiments.
@@ -231,14 +229,7 @@ class Store(AttemptStore, QueueStore):
             NotFoundError: No such experiment.
             ConflictError: It has ended.
         """
-        with self._writing() as session:
-            row = find(session, id, lock=True)
-            if State(row.state) in TERMINAL:
-                raise ConflictError(f"experiment {id} has ended: it is {row.state} and cannot be cancelled")
-            if row.state != State.CANCELLING:
-                target = State.CANCELLED if row.state == State.QUEUED else State.CANCELLING
-                change_state(session, row, target, now(session), reason="cancel_requested", message="cancelled on request")
-            return row.to_record()
+        return self._request_end(id, "cancelled", reason="cancel_requested")
 
     def request_kill(self, id: str) -> ExperimentRecord:
         """Kill: at once where it is queued, else have the dispatcher end its processes; a cancel under way is overtaken.
@@ -247,13 +238,17 @@ class Store(AttemptStore, QueueStore):
             NotFoundError: No such experiment.
             ConflictError: It has ended.
         """
+        return self._request_end(id, "killed", reason=KILL_REQUESTED)
+
+    def _request_end(self, id: str, done: str, *, reason: str) -> ExperimentRecord:
+        message = f"{done} on request"
         with self._writing() as session:
             row = find(session, id, lock=True)
             if State(row.state) in TERMINAL:
-                raise ConflictError(f"experiment {id} has ended: it is {row.state} and cannot be killed")
-            if row.state == State.CANCELLING:
-                row.reason, row.message, row.updated_at = KILL_REQUESTED, KILLED, now(session)
-            else:
+                raise ConflictError(f"experiment {id} has ended: it is {row.state} and cannot be {done}")
+            if row.state != State.CANCELLING:
                 target = State.CANCELLED if row.state == State.QUEUED else State.CANCELLING
-                change_state(session, row, target, now(session), reason=KILL_REQUESTED, message=KILLED)
+                change_state(session, row, target, now(session), reason=reason, message=message)
+            elif reason == KILL_REQUESTED:
+                row.reason, row.message, row.updated_at = reason, message, now(session)
             return row.to_record()
