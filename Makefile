@@ -12,8 +12,9 @@ STAMP := .venv/.requirements-installed
 demo: setup
 	$(BIN)/heron demo
 
+# Two processes, each with one thread for arithmetic; tests/conftest.py says which tests stay together.
 test: setup
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 setup: $(STAMP)
 

@@ -32,6 +32,16 @@ BASE: dict[str, Any] = {
 
 MakeSpec = Callable[..., ExperimentSpec]
 
+HERE = Path(__file__).parent
+STARTS_RAY = ("actors", "chaos", "e2e", "service", "sweeps", "benchmarks/test_service_memory.py", "cli/test_demo.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For a run in several processes: one of them takes all that starts Ray, the files of the rest stay together."""
+    for item in items:
+        starts_ray = any(item.path.is_relative_to(HERE / name) for name in STARTS_RAY)
+        item.add_marker(pytest.mark.xdist_group("ray" if starts_ray else str(item.path)))
+
 
 def spec_from(*overrides: str) -> ExperimentSpec:
     """The base spec with these overrides."""

@@ -50,11 +50,14 @@ class Service:
         self.url = ""
         self.mark = ""
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                serve_command("--port", "0", "--state-dir", str(self.directory.path)), stdout=log, stderr=log, env=environment
+                serve_command("--port", "0", "--state-dir", str(self.directory.path), *arguments),
+                stdout=log,
+                stderr=log,
+                env=environment,
             )
         pid = self._process.pid
         until(lambda: self.about().get("pids", {}).get("supervisor") == pid, "service.json")
