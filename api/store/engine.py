@@ -21,6 +21,8 @@ from heron_ray.errors import DatabaseError
 LOCK_WAIT_MS = 30_000
 # Of a connection to PostgreSQL. Where a network swallows what is sent, nothing else would ever end the waiting.
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+# Compiling a query takes PostgreSQL longer than the longest of ours takes to run.
+NO_JIT = {"options": "-c jit=off"}
 WRITER_OPTION = "heron_writer"
 URL_HINT = "use sqlite:////absolute/path/heron.db or postgresql://user:password@host/database"
 
@@ -44,7 +46,8 @@ def open_engine(url: str) -> Engine:
         raise DatabaseError("an SQLite database in memory cannot be shared between processes", hint=URL_HINT)
     try:
         is_remote = parsed.get_backend_name() == "postgresql"
-        engine = create_engine(parsed, pool_pre_ping=is_remote, connect_args=PATIENCE if is_remote else {})
+        settings = {**NO_JIT, **PATIENCE, **parsed.query} if is_remote else {}
+        engine = create_engine(parsed, pool_pre_ping=is_remote, connect_args=settings)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(f"the database URL cannot be used: {error}", hint=URL_HINT) from None
     if engine.dialect.name == "sqlite":

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from api.domain.states import State, require_transition
-from api.store.bulk import insert_rows, upsert_rows
+from api.store.bulk import insert_rows, is_among, upsert_rows
 from api.store.tables import EventRow, ExperimentRow, PointRow, table_of
 
 # Keeps a statement's parameters far below every database's limit.
@@ -23,18 +23,23 @@ CHUNK = 500
 
 def append_events(session: Session, row: ExperimentRow, events: Sequence[Mapping[str, Any]], at: datetime) -> None:
     """Append events that are not there yet, each with the next number of its experiment; store the points they carry."""
+    with session.no_autoflush:  # the row is written once, with all that changes in it
+        _append_events(session, row, events, at)
+    row.updated_at = at
+
+
+def _append_events(session: Session, row: ExperimentRow, events: Sequence[Mapping[str, Any]], at: datetime) -> None:
     for start in range(0, len(events), CHUNK):
         chunk: dict[str, Mapping[str, Any]] = {}
         for event in events[start : start + CHUNK]:
             chunk.setdefault(event["key"], event)
-        known = select(EventRow.key).where(EventRow.experiment == row.number, EventRow.key.in_(chunk))
+        known = select(EventRow.key).where(EventRow.experiment == row.number, is_among(session, EventRow.key, chunk))
         for key in session.scalars(known):
             del chunk[key]
         fresh = [_event_values(row, event, at, number=number) for number, event in enumerate(chunk.values(), row.events + 1)]
         insert_rows(session, table_of(EventRow), fresh)
         row.events += len(fresh)
         _upsert_points(session, row, events[start : start + CHUNK])
-    row.updated_at = at
 
 
 def change_state(
@@ -100,5 +105,5 @@ def _upsert_points(session: Session, row: ExperimentRow, events: Sequence[Mappin
         {"experiment": row.number, "series": series, "round": round, "value": value}
         for (series, round), value in values.items()
     ]
-    upsert_rows(session, table_of(PointRow), points, column="value")
+    upsert_rows(session, table_of(PointRow), points, written="value")
     row.round = max([row.round, *(event["round"] for event in finished)])
