@@ -21,24 +21,25 @@ from api.store import Store
 from heron_ray.spec import parse_spec
 
 
-def _store(request: Request) -> Store:
+# Coroutines, because FastAPI sends plain functions to a thread, and that takes longer than they do.
+async def _store(request: Request) -> Store:
     store = request.app.state.store
     assert isinstance(store, Store)  # noqa: S101 - tells mypy what create_app put there
     return store
 
 
-def _caller_key(request: Request) -> KeyRecord | None:
+async def _caller_key(request: Request) -> KeyRecord | None:
     key = request.state.caller
     assert key is None or isinstance(key, KeyRecord)  # noqa: S101 - tells mypy what the gate put there
     return key
 
 
-def _caller(request: Request) -> str | None:
-    key = _caller_key(request)
+async def _caller(request: Request) -> str | None:
+    key = await _caller_key(request)
     return None if key is None else key.id
 
 
-def _policy(request: Request) -> Policy:
+async def _policy(request: Request) -> Policy:
     settings = request.app.state.settings
     assert isinstance(settings, Settings)  # noqa: S101 - tells mypy what create_app put there
     return settings.policy
