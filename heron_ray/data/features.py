@@ -37,11 +37,13 @@ def make_transform(spec: ExperimentSpec) -> Transform | None:
     """
     if not isinstance(spec.partition, FeaturePartition):
         return None
-    transform = spec.partition.transform
+    transform, shape = spec.partition.transform, spec.data.image_shape
     if isinstance(transform, NoiseTransform):
         return partial(_add_noise, transform, spec)
-    law = _rotate if isinstance(transform, RotationTransform) else _colour
-    return partial(_on_images, partial(law, transform, spec), spec.data.image_shape)
+    assert shape is not None  # noqa: S101 - the spec refuses the other two where samples are no images
+    if isinstance(transform, RotationTransform):
+        return partial(_on_images, partial(_rotate, transform, spec), shape)
+    return partial(_on_images, partial(_colour, transform, spec), shape)
 
 
 def _on_images(

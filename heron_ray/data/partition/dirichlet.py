@@ -72,7 +72,8 @@ def _of_those_with_room(shares: Shares, has_room: NDArray[np.bool_]) -> Shares:
     shares = np.where(has_room, shares, 0.0)
     if shares.sum() <= 0:
         shares = has_room.astype(np.float64)
-    return shares / shares.sum()
+    law: Shares = shares / shares.sum()
+    return law
 
 
 def _fill_clients(alpha: float, labels: Indices, clients: int, generator: np.random.Generator) -> Indices:
