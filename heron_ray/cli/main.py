@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import keyword
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -22,6 +23,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Run an experiment here, without a service.",
         "sweep": "Try one experiment at many points of a search space.",
+        "study": "Run a grid of experiments that ends in figures.",
+        "import": "Turn another benchmark's configuration into a study.",
         "validate": "Check a spec and name every fault in it.",
         "schema": "Print the JSON Schema of a spec.",
         "partition": "Divide a spec's data over its clients and say who holds what, without training.",
@@ -64,7 +67,8 @@ class LazyGroup(click.Group):
         """Import the verb's module."""
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"heron_ray.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"heron_ray.cli.{module}").command
         assert isinstance(command, click.Command)  # noqa: S101 - the test of the table holds every verb to it
         return command
 
