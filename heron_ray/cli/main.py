@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import keyword
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -67,8 +66,7 @@ class LazyGroup(click.Group):
         """Import the verb's module."""
         if cmd_name not in VERBS:
             return None
-        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
-        command = importlib.import_module(f"heron_ray.cli.{module}").command
+        command = importlib.import_module(f"heron_ray.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - the test of the table holds every verb to it
         return command
 

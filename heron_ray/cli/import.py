@@ -1,4 +1,4 @@
-"""`heron import`: other benchmarks' configurations as studies."""
+"""`heron import`: other benchmarks' configurations as studies."""  # noqa: N999 - named as its verb is
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from heron_ray.cli.options import set_option
+from heron_ray.cli.options import json_option, set_option
+from heron_ray.cli.output import print_json
 
 
 @click.group("import")
@@ -26,7 +27,8 @@ def command() -> None:
 )
 @set_option
 @click.option("--leave-out", is_flag=True, help="Leave out rules, attacks and distributions that have no equivalent.")
-def byzfl(config: Path, out: Path | None, overrides: tuple[str, ...], leave_out: bool) -> None:
+@json_option
+def byzfl(config: Path, out: Path | None, overrides: tuple[str, ...], leave_out: bool, as_json: bool) -> None:
     """Turn a configuration file of ByzFL's benchmark into a study.
 
     What has no equivalent is refused, all of it at once. --set model=... and --set data=... give what the configuration
@@ -49,4 +51,7 @@ def byzfl(config: Path, out: Path | None, overrides: tuple[str, ...], leave_out:
     for note in [*notes, *dropped]:
         click.echo(f"note: {note}", err=True)
     impossible = sum(cell.spec is None for cell in cells)
+    if as_json:
+        print_json({"study": str(path), "cells": len(cells), "impossible": impossible, "notes": [*notes, *dropped]})
+        return
     click.echo(f"{path}: {len(cells)} cells" + (f", {impossible} of them impossible" if impossible else ""))
