@@ -7,6 +7,7 @@
     ├── DivergedError        diverged               a loss or a parameter stopped being finite
     ├── ExhaustedMemoryError out_of_memory          a process ran out of memory
     ├── LostActorError       actor_lost             a Ray actor died; the run can be resumed
+    ├── StudyError           study_folder           the folder of a study's results is in use or cannot be written
     └── ServiceError         service_error          the service refused or could not be reached
         ├── NotFoundError    not_found              no such experiment
         ├── ConflictError    conflict               the state does not allow it
@@ -126,6 +127,12 @@ class LostActorError(HeronError):
     """A Ray actor died; the run can be resumed from its last checkpoint."""
 
     code = "actor_lost"
+
+
+class StudyError(HeronError):
+    """The folder of a study's results is in use by another study, or cannot be written."""
+
+    code = "study_folder"
 
 
 class ServiceError(HeronError):

@@ -117,6 +117,12 @@ def unpack_setup(packed: dict[str, Any]) -> Setup:
     splits = {name: Split(x=tensor_over(x), y=tensor_over(y)) for name, (x, y) in packed["splits"].items()}
     return Setup(
         spec=packed["spec"],
-        dataset=Dataset(classes=packed["classes"], input_shape=packed["input_shape"], **splits),
+        dataset=Dataset(
+            train=splits["train"],
+            validation=splits["validation"],
+            test=splits["test"],
+            classes=packed["classes"],
+            input_shape=packed["input_shape"],
+        ),
         shards=Shards(**packed["shards"]),
     )

@@ -22,8 +22,11 @@ VERBS: Mapping[str, str] = MappingProxyType(
     {
         "run": "Run an experiment here, without a service.",
         "sweep": "Try one experiment at many points of a search space.",
+        "study": "Run a grid of experiments that ends in figures.",
+        "import": "Turn another benchmark's configuration into a study.",
         "validate": "Check a spec and name every fault in it.",
         "schema": "Print the JSON Schema of a spec.",
+        "partition": "Divide a spec's data over its clients and say who holds what, without training.",
         "profile": "Print what one client step and one round cost, without data: counted and tracked, and as the paper counts.",
         "catalogue": "List the parts an experiment can be made of.",
         "doctor": "Check whether this machine can run the service, and say what to do where it cannot.",

@@ -8,10 +8,13 @@ import click
 
 
 @click.command("schema")
+@click.option("--study", "of_study", is_flag=True, help="Of a study in place of an experiment.")
 @click.option("--json", "_as_json", is_flag=True, help="Accepted for symmetry: a schema is always JSON.")
-def command(_as_json: bool) -> None:
+def command(_as_json: bool, of_study: bool) -> None:
     """Print the JSON Schema of a spec."""
     from heron_ray.spec import ExperimentSpec
+    from heron_ray.spec.study import StudySpec
 
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **ExperimentSpec.model_json_schema()}
+    described = StudySpec if of_study else ExperimentSpec
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described.model_json_schema()}
     click.echo(json.dumps(schema, indent=2))

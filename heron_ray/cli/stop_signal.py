@@ -20,10 +20,10 @@ class StopSignal:
     It is a sink because Ray, when it starts with the run, puts its own SIGTERM handler in place.
     """
 
-    def __init__(self) -> None:
-        """No signal has come."""
+    def __init__(self, *, started: bool = False) -> None:
+        """No signal has come. `started`: nothing has to start before the first one is a wish."""
         self._asked = False
-        self._started = False
+        self._started = started
         self._previous: dict[signal.Signals, Any] = {}
 
     def __call__(self) -> bool:

@@ -5,8 +5,9 @@ methods or processes. Every draw comes from a seed that is passed in.
 """
 
 from heron_ray.data.dataset import Dataset, Split
+from heron_ray.data.features import make_transform
 from heron_ray.data.partition import partition
 from heron_ray.data.registry import load_dataset
 from heron_ray.data.report import partition_report
 
-__all__ = ["Dataset", "Split", "load_dataset", "partition", "partition_report"]
+__all__ = ["Dataset", "Split", "load_dataset", "make_transform", "partition", "partition_report"]

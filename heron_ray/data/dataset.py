@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from heron_ray.errors import DataError
@@ -52,6 +53,7 @@ class Dataset:
         test: Samples for the final figures.
         classes: Number of classes; labels are 0 to classes - 1.
         input_shape: Shape of one sample.
+        makers: The number of who made each training sample, int64, shape [n], without gaps from 0; None where nobody says so.
 
     Raises:
         DataError: A split has samples of another shape or labels out of range.
@@ -62,6 +64,7 @@ class Dataset:
     test: Split
     classes: int
     input_shape: tuple[int, ...]
+    makers: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Check every split against the shape and the classes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.directory import DataDirectory
-from heron_ray.data.images import Pixels, assemble, decode_image
+from heron_ray.data.images import Pixels, assemble, decode_image, training_rows
 from heron_ray.errors import DataError
 from heron_ray.spec.data import ImageFolderData
 
@@ -28,28 +29,42 @@ def load_image_folder(spec: ImageFolderData, seed: int) -> Dataset:
         DataError: A folder is missing, the classes do not agree, or an image is corrupt or not what the spec says.
     """
     directory = DataDirectory.from_environment()
-    train, test = (_FolderImages(directory, directory.folder(f"{spec.path}/{part}"), spec) for part in (spec.train, spec.test))
+    train = _FolderImages(directory, directory.folder(f"{spec.path}/{spec.train}"), spec, by_client=spec.client_folders)
+    test = _FolderImages(directory, directory.folder(f"{spec.path}/{spec.test}"), spec, by_client=False)
     if train.classes != test.classes:
         odd = ", ".join(repr(name) for name in sorted(set(train.classes) ^ set(test.classes)))
         raise DataError(f"{train.name} and {test.name} do not have the same classes: only one of them has {odd}")
-    return assemble(spec, train, test)
+    dataset = assemble(spec, train, test)
+    return dataset if train.makers is None else replace(dataset, makers=train.makers[training_rows(spec, train)])
 
 
 class _FolderImages:
-    """The files of one folder, class after class, each class in the order of the files' names."""
+    """The files of one folder, class after class, each class (and client in it) in the order of the files' names.
 
-    def __init__(self, directory: DataDirectory, folder: Path, spec: ImageFolderData) -> None:
+    `makers` holds the number of the client that made each, in the ascending order of the clients' names; None if none is named.
+    """
+
+    def __init__(self, directory: DataDirectory, folder: Path, spec: ImageFolderData, *, by_client: bool) -> None:
         self.name = directory.name(folder)
         self._directory = directory
         self._spec = spec
-        subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        subfolders = _subfolders(folder)
         self.classes = tuple(path.name for path in subfolders)
         if len(self.classes) != spec.classes:
             raise DataError(
                 f"{self.name} has {len(self.classes)} subfolders, but data.classes={spec.classes}: one per class is needed",
                 hint="set data.classes to their number",
             )
-        self._files = [(path, label) for label, folder in enumerate(subfolders) for path in _images(directory, folder)]
+        leaves = [
+            (leaf, label)
+            for label, subfolder in enumerate(subfolders)
+            for leaf in (_subfolders(subfolder) if by_client else [subfolder])
+        ]
+        found = [(path, label, leaf.name) for leaf, label in leaves for path in _images(directory, leaf)]
+        self._files = [(path, label) for path, label, _ in found]
+        self.makers: NDArray[np.int64] | None = None
+        if by_client:
+            self.makers = np.unique([name for *_, name in found], return_inverse=True)[1].astype(np.int64)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -63,6 +78,10 @@ class _FolderImages:
             except OSError as error:
                 raise DataError(f"{self._directory.name(path)} cannot be read: {error}") from error
             yield decode_image(data, self._spec, self._directory.name(path)), label
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _images(directory: DataDirectory, folder: Path) -> list[Path]:

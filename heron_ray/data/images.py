@@ -53,13 +53,7 @@ def assemble(spec: ImageFiles, train: ImageSource, test: ImageSource) -> Dataset
         DataError: There are fewer images than asked for, or one of them is corrupt or not what the spec says.
         ExhaustedMemoryError: The images do not fit into memory.
     """
-    used = _choose(train, spec.train_samples, "train_samples")
-    held_out = max(1, round(spec.validation * len(used)))
-    if held_out >= len(used):
-        raise DataError(
-            f"data.validation={spec.validation:g} of {len(used)} training images leaves none to train on",
-            hint="lower data.validation or use more images",
-        )
+    used, held_out = _choose_training(spec, train)
     x, y = _read(spec, train, used)
     x_test, y_test = _read(spec, test, _choose(test, spec.test_samples, "test_samples"))
     return Dataset(
@@ -69,6 +63,12 @@ def assemble(spec: ImageFiles, train: ImageSource, test: ImageSource) -> Dataset
         classes=spec.classes,
         input_shape=spec.input_shape,
     )
+
+
+def training_rows(spec: ImageFiles, train: ImageSource) -> NDArray[np.int64]:
+    """The rows of the training files that clients hold, in the order of the training samples. Raises DataError."""
+    used, held_out = _choose_training(spec, train)
+    return used[held_out:]
 
 
 def decode_image(data: bytes, spec: EncodedImageFiles, where: str) -> Pixels:
@@ -124,6 +124,18 @@ def _check_image(size: tuple[int, int], mode: str, spec: EncodedImageFiles, wher
             f"{where} has the colour mode {mode}, but data.channels={spec.channels}",
             hint="set data.channels (3 for RGB, 1 for grey), or data.convert=true to convert what differs",
         )
+
+
+def _choose_training(spec: ImageFiles, train: ImageSource) -> tuple[NDArray[np.int64], int]:
+    """The rows of the training files to use, in random order, and how many of them, from the first, are held out."""
+    used = _choose(train, spec.train_samples, "train_samples")
+    held_out = max(1, round(spec.validation * len(used)))
+    if held_out >= len(used):
+        raise DataError(
+            f"data.validation={spec.validation:g} of {len(used)} training images leaves none to train on",
+            hint="lower data.validation or use more images",
+        )
+    return used, held_out
 
 
 def _choose(source: ImageSource, wanted: int | None, field: str) -> NDArray[np.int64]:

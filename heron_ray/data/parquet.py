@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.directory import DataDirectory
-from heron_ray.data.images import Pixels, assemble, check_label, decode_image
+from heron_ray.data.images import Pixels, assemble, check_label, decode_image, training_rows
 from heron_ray.errors import DataError
 from heron_ray.spec.data import ParquetData
 
@@ -40,7 +41,10 @@ def load_parquet(spec: ParquetData, seed: int) -> Dataset:
     directory = DataDirectory.from_environment()
     folder = directory.folder(spec.path)
     train, test = (_ParquetImages(directory, directory.files(folder, pattern), spec) for pattern in (spec.train, spec.test))
-    return assemble(spec, train, test)
+    dataset = assemble(spec, train, test)
+    if spec.client_column is None:
+        return dataset
+    return replace(dataset, makers=train.makers(spec.client_column, training_rows(spec, train)))
 
 
 class _ParquetImages:
@@ -67,6 +71,24 @@ class _ParquetImages:
             if len(here):
                 yield from self._read_shard(name, here)
             start += size
+
+    def makers(self, column: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of who made each of `rows`, in their order; names are numbered in ascending order."""
+        names: list[object] = []
+        for name, path in self._paths.items():
+            with _open(path, name) as file:
+                if column not in file.schema_arrow.names:
+                    raise DataError(f"{name} has no column {column!r}", hint="set data.client_column")
+                for start, batch in _batches(file, [column], name):
+                    found = batch.column(0).to_pylist()
+                    wrong = next((row for row, value in enumerate(found) if not isinstance(value, str | int)), None)
+                    if wrong is not None:
+                        raise DataError(
+                            f"{name}, row {start + wrong}: {column!r} is {found[wrong]!r}, not text or a whole number"
+                        )
+                    names += found
+        _, numbers = np.unique(np.array(names)[rows], return_inverse=True)
+        return numbers.astype(np.int64)
 
     def _read_shard(self, name: str, rows: NDArray[np.int64]) -> Iterator[tuple[Pixels, int]]:
         image, label = self._spec.image_column, self._spec.label_column

@@ -7,6 +7,8 @@ from heron_ray.figures.accuracy import accuracy_curves
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
+from heron_ray.figures.partition import partition_map
+from heron_ray.figures.study import bands, heat_maps
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
 
@@ -17,8 +19,11 @@ __all__ = [
     "Curve",
     "Trial",
     "accuracy_curves",
+    "bands",
     "experiment_figures",
+    "heat_maps",
     "parallel_coordinates",
+    "partition_map",
     "themes",
     "write_html",
 ]

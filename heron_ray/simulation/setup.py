@@ -37,7 +37,8 @@ class Setup:
     def build(cls, spec: ExperimentSpec) -> Setup:
         """Load the data and partition them. Raises DataError."""
         dataset = load_dataset(spec.data, derive(spec.seed, Purpose.DATA))
-        shards = partition(spec.partition, dataset.train.y.numpy(), spec.clients.count, derive(spec.seed, Purpose.PARTITION))
+        labels, seed = dataset.train.y.numpy(), derive(spec.seed, Purpose.PARTITION)
+        shards = partition(spec.partition, labels, spec.clients.count, seed, dataset.makers)
         return cls(spec=spec, dataset=dataset, shards=shards)
 
     def batch_size(self, client: int) -> int:

@@ -37,6 +37,16 @@ class DigitsData(Section):
         return (64,)
 
     @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of the image that a sample is."""
+        return (1, 8, 8)
+
+    @property
+    def names_makers(self) -> bool:
+        """Whether the data say who made each sample."""
+        return False
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return 10
@@ -57,6 +67,16 @@ class SyntheticData(Section):
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return (self.features,)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """None: these samples are no images."""
+        return None
+
+    @property
+    def names_makers(self) -> bool:
+        """Nobody made these."""
+        return False
 
 
 class ImageFiles(Section):
@@ -88,6 +108,16 @@ class ImageFiles(Section):
         """Shape of one sample: channels, height, width."""
         return (self.channels, self.height, self.width)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """The same: a sample is an image."""
+        return self.input_shape
+
+    @property
+    def names_makers(self) -> bool:
+        """Whether the data say who made each sample: some kinds do where they are told how."""
+        return False
+
     @model_validator(mode="after")
     def _constants_fit_the_channels(self) -> Self:
         for name, constants in (("mean", self.mean), ("std", self.std)):
@@ -115,6 +145,17 @@ class ImageFolderData(EncodedImageFiles):
     )
     train: RelativePath = Field(default="train", description="Folder of the training images, below path.")
     test: RelativePath = Field(default="test", description="Folder of the test images, below path.")
+    client_folders: bool = Field(
+        default=False,
+        description="true: a training class has a subfolder for each client that made some of its images, train/cat/ann/1.png; "
+        "partition.kind=natural needs it.",
+        exclude_if=lambda folders: not folders,  # specs from before the field keep their hashes
+    )
+
+    @property
+    def names_makers(self) -> bool:
+        """Whether the data say who made each sample."""
+        return self.client_folders
 
 
 class ParquetData(EncodedImageFiles):
@@ -127,6 +168,18 @@ class ParquetData(EncodedImageFiles):
     test: RelativePath = Field(default="test-*.parquet", description="Test shards below path, as a pattern.")
     image_column: str = Field(default="image", min_length=1, max_length=200, description="Column of the images.")
     label_column: str = Field(default="label", min_length=1, max_length=200, description="Column of the labels.")
+    client_column: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Column that says who made a sample, text or a whole number; partition.kind=natural needs it.",
+        exclude_if=lambda column: column is None,  # specs from before the field keep their hashes
+    )
+
+    @property
+    def names_makers(self) -> bool:
+        """Whether the data say who made each sample."""
+        return self.client_column is not None
 
 
 class MnistData(ImageFiles):

@@ -66,6 +66,8 @@ class ExperimentSpec(Section):
             raise _contradiction(f"model.{fault[0]}", fault[1])
         if (fault := self.aggregation.fault(self.clients.cohort)) is not None:
             raise _contradiction(f"aggregation.{fault[0]}", fault[1])
+        if (fault := self.partition.fault(self.clients.count, self.data.classes)) is not None:
+            raise _contradiction(f"partition.{fault[0]}", fault[1])
         if (fault := self.method.fault(self)) is not None:
             raise _contradiction(*fault)
         if self.compute.compile and self.method.kind != "heron":
@@ -93,6 +95,21 @@ class ExperimentSpec(Section):
                 "attack.kind",
                 f"{attack.kind} acts on the parameters that clients upload, and {self.method.kind}'s clients upload none here: "
                 "use attack=null, or label_flip",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _data_have_what_the_partition_needs(self) -> ExperimentSpec:
+        if self.partition.kind == "natural" and not self.data.names_makers:
+            raise _contradiction(
+                "partition.kind",
+                f"natural needs data that say who made each sample, and data.kind={self.data.kind} here does not: "
+                "use data.kind=parquet with data.client_column, image_folder with data.client_folders, or another partition",
+            )
+        if self.partition.kind == "feature" and self.partition.transform.needs_images and self.data.image_shape is None:
+            raise _contradiction(
+                "partition.transform.kind",
+                f"{self.partition.transform.kind} needs images, and data.kind={self.data.kind} has none: use noise",
             )
         return self
 

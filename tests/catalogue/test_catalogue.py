@@ -32,7 +32,7 @@ SHELVES = catalogue()
 PARTS = [(shelf, part) for shelf, parts in SHELVES.items() for part in parts]
 every_part = pytest.mark.parametrize(("shelf", "part"), PARTS, ids=[f"{shelf}-{part.kind}" for shelf, part in PARTS])
 
-# What stands behind each shelf; partitioners have no registry: each is called in a test of its own.
+# What stands behind each shelf; some partitioners are made of others: each is called in a test of its own.
 REGISTRIES = {
     "methods": METHODS,
     "models": BUILDERS,
@@ -61,9 +61,15 @@ def test_the_registry_and_the_schema_hold_the_same_parts(shelf):
 
 @pytest.mark.parametrize("kind", [part.kind for part in SHELVES["partitioners"]])
 def test_every_partitioner_divides_samples(kind):
-    section = section_class("partition", kind)
-    required = {name: 1.0 for name, found in section.model_fields.items() if found.is_required() and name != "kind"}
-    shards = partition(section(kind=kind, **required), np.arange(200) % 4, clients=5, seed=0)
+    needed = {
+        "dirichlet": {"alpha": 1.0},
+        "quantity": {"sizes": {"kind": "linear"}},
+        "gamma_similarity": {"gamma": 0.5},
+        "mixed": {"parts": [{"share": 0.6, "partition": {"kind": "iid"}}, {"share": 0.4, "partition": {"kind": "extreme"}}]},
+        "feature": {"transform": {"kind": "noise"}},
+    }
+    section = section_class("partition", kind).model_validate_json(json.dumps({"kind": kind, **needed.get(kind, {})}))
+    shards = partition(section, np.arange(200) % 4, clients=5, seed=0, makers=np.arange(200) % 7)
     assert len(shards) == 5
     assert sorted(np.concatenate(shards)) == list(range(200))
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from heron_ray.data import make_transform
 from heron_ray.federation import Attack, make_attack
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Upload, make_method
@@ -103,6 +104,7 @@ class ClientHost:
         self._setup = setup
         self._method = make_method(setup.spec.method)
         self._attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
+        self._transform = make_transform(setup.spec)
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
         compute, clients = setup.spec.compute, setup.spec.clients
@@ -184,6 +186,9 @@ class ClientHost:
                 if attack is not None:
                     labels.copy_(attack.on_labels(labels, classes=self._setup.dataset.classes))
             x = train.x.index_select(0, indices.view(-1)).view(*indices.shape, *train.x.shape[1:])
+            if self._transform is not None:
+                for samples, rows, number in zip(x, indices.numpy(), numbers, strict=True):
+                    samples.copy_(self._transform(samples, rows, number))
             return (x if is_block else x[0]).to(device), (y if is_block else y[0]).to(device)
 
         def positions(step: int) -> Tensor:
