@@ -35,7 +35,7 @@ def test_every_registered_rule_is_among_those_tested() -> None:
 
 @pytest.mark.parametrize("section", SECTIONS, ids=str)
 @given(seed=SEEDS, byzantine=st.sampled_from([0, 2]), order=st.permutations(range(N)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_order_of_the_clients_does_not_matter(
     section: dict[str, object], seed: int, byzantine: int, order: list[int]
 ) -> None:
@@ -64,7 +64,7 @@ def test_the_order_of_the_clients_changes_no_bit_of_a_rule_that_sorts(
 
 @pytest.mark.parametrize("section", but(*SHORTENING, "geometric_median", "fools_gold"), ids=str)
 @given(seed=SEEDS, shift=st.integers(-64, 64), scale=st.sampled_from([0.25, 2.0, 8.0]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_moving_or_stretching_all_updates_moves_or_stretches_the_result_of_a_rule_without_a_place_of_its_own(
     section: dict[str, object], seed: int, shift: int, scale: float
 ) -> None:
@@ -75,7 +75,7 @@ def test_moving_or_stretching_all_updates_moves_or_stretches_the_result_of_a_rul
 
 @pytest.mark.parametrize("section", of("fools_gold", "sign_guard", "clipped_clustering"), ids=str)
 @given(seed=SEEDS, scale=st.sampled_from([0.25, 2.0, 8.0]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_a_rule_that_looks_at_directions_and_ratios_of_lengths_has_no_length_of_its_own(
     section: dict[str, object], seed: int, scale: float
 ) -> None:
@@ -102,7 +102,7 @@ def test_clients_that_agree_get_their_way(section: dict[str, object], update: Fl
 
 @pytest.mark.parametrize("section", MEANS, ids=str)
 @given(updates=COHORTS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_each_coordinate_lies_between_the_smallest_and_the_largest(section: dict[str, object], updates: Float32Array) -> None:
     joined = join(section, updates)
     slack = 1e-4
