@@ -23,6 +23,7 @@ PATHS: Final[Mapping[str, str]] = MappingProxyType(
         "data_sets": "data",
         "partitioners": "partition",
         "rules": "aggregation",
+        "pre_aggregators": "aggregation.before",
         "attacks": "attack",
     }
 )

@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     DIAGNOSIS = 10
     ADAPTERS = 11
     FEATURES = 30
+    AGGREGATION = 21
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

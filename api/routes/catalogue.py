@@ -23,5 +23,8 @@ class CataloguePart(BaseModel):
 
 @router.get("")
 def show_catalogue() -> dict[str, list[CataloguePart]]:
-    """List the parts an experiment can be made of: methods, models, data sets, partitioners, rules, attacks and spaces."""
+    """List the parts an experiment can be made of, by shelf.
+
+    Methods, models, data sets, partitioners, rules, pre-aggregators, attacks and spaces.
+    """
     return {shelf: [CataloguePart(**asdict(part)) for part in parts] for shelf, parts in catalogue().items()}

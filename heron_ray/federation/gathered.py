@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from heron_ray.federation.rule import AggregationRule
+from heron_ray.federation.rule import AggregationRule, mended
 from heron_ray.spec.aggregation import AggregationSpec
 from heron_ray.vectors import Float32Array
-
-_BLOCK = 8192
-"""Coordinates joined at a time, so that a rule takes little memory beside the updates themselves."""
 
 
 class Gathered(AggregationRule):
@@ -22,35 +20,32 @@ class Gathered(AggregationRule):
     would claim many.
     """
 
+    ORDERS_NON_FINITE: ClassVar[bool] = False
+    """Whether `join` itself lets what is not finite do no harm. Else such updates reach it as zero."""
+
     def __init__(self, spec: AggregationSpec) -> None:
         """Follow `spec`."""
-        self._fault = spec.fault
+        self._bound = spec.bound
         self._updates: list[Float32Array] = []
+        self._clients: list[int | None] = []
+        self._draw: np.random.Generator | None = None
 
-    def add(self, update: Float32Array, samples: int) -> None:
+    def add(self, update: Float32Array, samples: int, client: int | None = None) -> None:
         """Keep one client's update."""
-        self._updates.append(update)
+        self._updates.append(update if self.ORDERS_NON_FINITE else mended(update))
+        self._clients.append(client)
 
-    def result(self) -> Float32Array:
-        """The joined update.
-
-        Raises:
-            ValueError: Fewer updates came than the rule can bear.
-        """
+    def result(self, draw: np.random.Generator | None = None) -> Float32Array:
+        """The joined update."""
         if not self._updates:
             raise ValueError("no update came: there is nothing to join")
-        if (fault := self._fault(len(self._updates))) is not None:
+        if (fault := self._bound(len(self._updates))) is not None:
             raise ValueError(fault[1])
+        self._draw = draw
         joined = self.join(self._updates)
-        self._updates = []
+        self._updates, self._clients, self._draw = [], [], None
         return joined
 
     @abstractmethod
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The joined update [P] of the cohort's n updates [P]."""
-
-
-def blocks(updates: Sequence[Float32Array]) -> Iterator[Float32Array]:
-    """The updates [n, P] in blocks of coordinates [n, up to 8192]."""
-    for start in range(0, len(updates[0]), _BLOCK):
-        yield np.stack([update[start : start + _BLOCK] for update in updates])

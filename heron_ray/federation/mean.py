@@ -19,7 +19,7 @@ class Mean(AggregationRule):
         self._sum: NDArray[np.float64] | None = None
         self._weight = 0.0
 
-    def add(self, update: Float32Array, samples: int) -> None:
+    def add(self, update: Float32Array, samples: int, client: int | None = None) -> None:
         """Add one client."""
         weight = float(samples) if self._by_samples else 1.0
         if self._sum is None:
@@ -27,7 +27,7 @@ class Mean(AggregationRule):
         self._sum += weight * update.astype(np.float64)
         self._weight += weight
 
-    def result(self) -> Float32Array:
+    def result(self, draw: np.random.Generator | None = None) -> Float32Array:
         """The mean."""
         if self._sum is None:
             raise ValueError("the mean of no updates is not defined")

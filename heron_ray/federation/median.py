@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from heron_ray.federation.gathered import Gathered, blocks
+from heron_ray.federation.blocks import blocks
+from heron_ray.federation.gathered import Gathered
 from heron_ray.vectors import Float32Array
 
 
@@ -19,6 +20,8 @@ class Median(Gathered):
     Breakdown: with fewer than n/2 Byzantine clients each coordinate lies between the honest clients' smallest and
     largest value, whatever the others send.
     """  # noqa: D415 - the summary line introduces the formula
+
+    ORDERS_NON_FINITE = True
 
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The formula above."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
 
 from heron_ray.vectors import Float32Array
 
@@ -14,9 +17,44 @@ class AggregationRule(ABC):
     """
 
     @abstractmethod
-    def add(self, update: Float32Array, samples: int) -> None:
-        """Take one client's update [P] and the number of samples it holds."""
+    def add(self, update: Float32Array, samples: int, client: int | None = None) -> None:
+        """Take one client's update [P].
+
+        Args:
+            update: What the client sent.
+            samples: The number of samples it holds.
+            client: Whose it is. None: nobody's in particular, which rules that know clients refuse.
+        """
 
     @abstractmethod
-    def result(self) -> Float32Array:
-        """The joined update [P]; leaves the rule ready for the next round."""
+    def result(self, draw: np.random.Generator | None = None) -> Float32Array:
+        """The joined update [P]; leaves the rule ready for the next round.
+
+        Args:
+            draw: Where the round's random choices come from; rules that make some refuse None.
+
+        Raises:
+            ValueError: No update came, fewer than the rule can bear, or something that it needs was not given.
+        """
+
+    def state(self) -> dict[str, Float32Array]:
+        """What the rule must keep between rounds, by name."""
+        return {}
+
+    def load(self, state: Mapping[str, Float32Array]) -> None:  # noqa: B027 - most rules keep nothing
+        """Continue from what `state` gave."""
+
+
+def mended(update: Float32Array) -> Float32Array:
+    """The update itself if all of it is finite, else zero: a client that did not move.
+
+    A rule that bears f Byzantine clients bears any f vectors, and zero is one. So sending NaN or infinity gains nothing.
+    """
+    return update if np.isfinite(update).all() else np.zeros_like(update)
+
+
+def needed(draw: np.random.Generator | None) -> np.random.Generator:
+    """The generator. Raises ValueError where none was given."""
+    if draw is None:
+        raise ValueError("this aggregation makes random choices: give result() a generator")
+    return draw

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from heron_ray.federation.gathered import Gathered, blocks
+from heron_ray.federation.blocks import blocks
+from heron_ray.federation.gathered import Gathered
 from heron_ray.spec.aggregation import TrimmedMeanAggregation
 from heron_ray.vectors import Float32Array
 
@@ -19,6 +20,8 @@ class TrimmedMean(Gathered):
     f = 0 is the mean. Breakdown: with at most f Byzantine clients each coordinate lies between the honest clients'
     smallest and largest value, whatever the others send; f can be at most (n - 1)/2.
     """  # noqa: D415 - the summary line introduces the formula
+
+    ORDERS_NON_FINITE = True
 
     def __init__(self, spec: TrimmedMeanAggregation) -> None:
         """Follow `spec`."""

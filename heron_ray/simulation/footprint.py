@@ -79,7 +79,7 @@ def _server_bytes(spec: ExperimentSpec) -> int:
         sum(parameter.nbytes for part in parts for parameter in part.parameters())
         for parts in ((model.front, model.auxiliary), (model.back,))
     )
-    gathered = 0 if spec.aggregation.kind == "mean" else spec.clients.cohort * client
+    gathered = spec.aggregation.vectors_held(spec.clients.cohort, spec.clients.count) * client
     return _COPIES * (client + back) + gathered
 
 

@@ -75,7 +75,7 @@ def run_round(
     server, aligned = executor.main_server.call_parts("finish_round", 2, plan.round)
     if method.keeps_state:
         federation.call("keep", aligned)
-    client_is_finite = executor.get(federation.call("aggregate"))
+    client_is_finite = executor.get(federation.call("aggregate", plan.round))
     server_loss, server_is_finite, sent_down = executor.get(server)
     tally.traffic.merge(sent_down)
     return RoundOutcome(

@@ -64,7 +64,7 @@ class ExperimentSpec(Section):
             )
         if (fault := self.model.fault(self.data.input_shape)) is not None:
             raise _contradiction(f"model.{fault[0]}", fault[1])
-        if (fault := self.aggregation.fault(self.clients.cohort)) is not None:
+        if (fault := self.aggregation.fault(self.clients.cohort, self.clients.count)) is not None:
             raise _contradiction(f"aggregation.{fault[0]}", fault[1])
         if (fault := self.partition.fault(self.clients.count, self.data.classes)) is not None:
             raise _contradiction(f"partition.{fault[0]}", fault[1])

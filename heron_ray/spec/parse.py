@@ -167,6 +167,7 @@ def _follow(location: tuple[int | str, ...], data: Any) -> tuple[list[str], type
     path: list[str] = []
     holder: type[Section] | None = ExperimentSpec
     current: type[Section] | None = ExperimentSpec
+    annotation: Any = None
     for step in location:
         is_tag = isinstance(data, dict) and step not in data and data.get("kind") == step
         if is_tag:
@@ -181,8 +182,11 @@ def _follow(location: tuple[int | str, ...], data: Any) -> tuple[list[str], type
         else:
             data = None
         if field is not None:
-            current = _section_for(field.annotation, data)
-        elif not isinstance(step, int):
+            annotation = field.annotation
+            current = _section_for(annotation, data)
+        elif isinstance(step, int):
+            current = _section_for(annotation, data)
+        else:
             current = None
     return path, holder
 

@@ -86,7 +86,7 @@ def test_the_statistics_of_the_global_model_are_the_mean_of_the_clients(make_spe
     assert updates is not None
     assert updates.vectors is not None
     federation.collect(message)
-    federation.aggregate()
+    federation.aggregate(1)
     statistics = slice(-3 * 2 * CHANNELS, None)
     assert np.allclose((federation.shared_parts() - before)[statistics], updates.vectors.mean(axis=0)[statistics], atol=1e-6)
     assert not np.allclose(updates.vectors[0, statistics], updates.vectors[1, statistics])

@@ -9,6 +9,7 @@ import torch
 
 from heron_ray.federation import make_rule
 from heron_ray.methods import Script, make_method
+from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
@@ -23,7 +24,9 @@ class FederationServer:
     def __init__(self, setup: Setup) -> None:
         """Start from the initial model."""
         self._method = make_method(setup.spec.method)
+        self._seed = setup.spec.seed
         self._rule = make_rule(setup.spec.aggregation)
+        self._rule_state = f"rule.{setup.spec.aggregation.kind}."
         self._replica = FlatVector(setup.build_model().parts(self._method.client_parts))
         self._vector = self._replica.numpy(self._method.shared_parts)
         self._states: dict[int, ClientState] = {}
@@ -55,8 +58,8 @@ class FederationServer:
     def _take(self, updates: Updates) -> None:
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
-            for samples, update in zip(updates.samples, vectors, strict=True):
-                self._rule.add(update, samples)
+            for client, samples, update in zip(updates.clients, updates.samples, vectors, strict=True):
+                self._rule.add(update, samples, client)
                 self._collected += 1
         self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
 
@@ -76,22 +79,26 @@ class FederationServer:
         mean: Float32Array = rows.sum(axis=0, dtype=np.float64) / len(rows)
         return mean.astype(np.float32)
 
-    def aggregate(self) -> bool:
-        """End the round: apply the joined update, if any came. Returns whether the global values are finite."""
+    def aggregate(self, round: int) -> bool:
+        """End round t: apply the joined update, if any came. Returns whether the global values are finite."""
         if self._collected:
-            self._vector = self._vector + self._rule.result()
+            draw = generator(derive(self._seed, Purpose.AGGREGATION, round))
+            self._vector = self._vector + self._rule.result(draw)
             self._collected = 0
         return bool(np.isfinite(self._vector).all())
 
     def state(self) -> dict[str, Float32Array]:
-        """All that must be kept to continue: the global values and what clients keep."""
+        """All that must be kept to continue: the global values, what the rule keeps, and what clients keep."""
         state = {"client": self.shared_parts()}
+        state |= {self._rule_state + name: vector for name, vector in self._rule.state().items()}
         for client, vectors in sorted(self._states.items()):
             state |= {f"kept.{client}.{name}": vector for name, vector in vectors.items()}
         return state
 
     def load(self, state: Mapping[str, Float32Array]) -> None:
-        """Continue from what `state` gave."""
+        """Continue from what `state` gave; what another rule kept, in a fork that changes the rule, is left out."""
+        kept = {name: vector for name, vector in state.items() if name.startswith(self._rule_state)}
+        self._rule.load({name.removeprefix(self._rule_state): vector for name, vector in kept.items()})
         self._vector = np.array(state["client"])
         states: dict[int, dict[str, Float32Array]] = {}
         for name, vector in state.items():
