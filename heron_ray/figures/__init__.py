@@ -7,6 +7,7 @@ from heron_ray.figures.accuracy import accuracy_curves
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
+from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
 
@@ -15,10 +16,16 @@ __all__ = [
     "POINTS",
     "SUMMED",
     "Curve",
+    "Objective",
+    "Point",
     "Trial",
     "accuracy_curves",
     "experiment_figures",
+    "importance_bars",
     "parallel_coordinates",
+    "pareto_front",
+    "search_history",
+    "slices",
     "themes",
     "write_html",
 ]
