@@ -7,6 +7,7 @@ the dispatcher imports it.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -202,7 +203,8 @@ def _scheduler(kind: Scheduler, rounds: int) -> TrialScheduler:
         return FIFOScheduler()
     grace = max(1, rounds // FIRST_RUNG)
     if kind == "median":
-        return MedianStoppingRule(time_attr=ROUND, grace_period=grace)
+        # It would pause trials until it knows enough others; a running experiment cannot be paused.
+        return MedianStoppingRule(time_attr=ROUND, grace_period=grace, min_time_slice=math.inf)
     return ASHAScheduler(
         time_attr=ROUND,
         max_t=rounds,

@@ -99,12 +99,6 @@ def weigh_sweep(id: str, store: StoreParameter) -> Importance:
     return Importance(points=len(points), objectives=weighed)
 
 
-@router.post("/{id}/cancel", responses=refusals(404, 409))
-def cancel_sweep(id: str, store: StoreParameter) -> SweepDetail:
-    """Cancel: its trials end after their rounds, those that have ended stay."""
-    return SweepDetail.describe(store.sweeps.request_cancel(id), store.sweeps.trials(id))
-
-
 @router.post("/{id}/pause", responses=refusals(404, 409))
 def pause_sweep(id: str, store: StoreParameter) -> SweepDetail:
     """Pause: no more trials begin, those under way go to their ends; then it is QUEUED until it is resumed."""
@@ -128,6 +122,12 @@ def extend_sweep(
     plan = sweep_of(store.sweeps.get(id).sweep)
     policy.require_trials((plan.samples + extension.samples) * plan.seeds)
     return SweepDetail.describe(store.sweeps.extend(id, extension.samples), store.sweeps.trials(id))
+
+
+@router.post("/{id}/cancel", responses=refusals(404, 409))
+def cancel_sweep(id: str, store: StoreParameter) -> SweepDetail:
+    """Cancel: its trials end after their rounds, those that have ended stay."""
+    return SweepDetail.describe(store.sweeps.request_cancel(id), store.sweeps.trials(id))
 
 
 @router.post("/{id}/retry", responses=refusals(404, 409))
