@@ -23,7 +23,9 @@ Values = Sequence[float]
 
 # Points at random before the first that is learnt from.
 STARTUP = 10
+# Of a population that evolves: its size, and the share of values drawn anew.
 POPULATION = 20
+MUTATION = 0.1
 # A space of few points may be used up; looking for one that was not tried must end.
 VAIN_ASKS = 50
 
@@ -144,7 +146,12 @@ def _sampler(sweep: SweepSpec, replayed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP)
     if sweep.search == "gp":
         return optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP)
-    return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)
+    # Its own defaults swap whole values between parents, and draw a space of one axis at random for ever.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        crossover = optuna.samplers.nsgaii.BLXAlphaCrossover()
+    mutation = min(MUTATION, 1 / len(sweep.space.axes))
+    return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION, crossover=crossover, mutation_prob=mutation)
 
 
 def _suggest(trial: optuna.Trial, path: str, axis: Axis) -> JsonValue:

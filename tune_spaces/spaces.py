@@ -107,7 +107,7 @@ _TOLERATED = ChoiceAxis(
     kind="choice",
     values=(3,),
     when={"aggregation.kind": ("trimmed_mean", "krum")},
-    reason="As many as there are at most.",
+    reason="As many Byzantine clients as there are at most: a rule told of fewer lets the rest in.",
 )
 
 _ALL = (

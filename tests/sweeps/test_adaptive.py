@@ -31,12 +31,12 @@ def distance(point):
     return abs(math.log10(point[MU]) + 2)
 
 
-def conduct(found, count, value):
-    """Propose `count` points, telling each what it came to at once."""
+def conduct(found, count, value, after=0):
+    """Propose `count` points, telling each what it came to at once; `after` so many that it knows."""
     points = []
     while len(points) < count and (point := found.propose()) is not None:
         points.append(point)
-        found.tell(len(points), value(point))
+        found.tell(after + len(points), value(point))
     return points
 
 
@@ -110,7 +110,7 @@ def test_what_a_restarted_search_proposes_is_near_what_was_good():
     points = conduct(search(samples=200), 60, value)
     after = search(samples=200)
     after.replay(points, {number: value(point) for number, point in enumerate(points, start=1)})
-    more = [after.propose() for _ in range(20)]
+    more = conduct(after, 20, value, after=60)
     assert sum(map(distance, more)) < 0.7 * sum(map(distance, points[:20]))
 
 

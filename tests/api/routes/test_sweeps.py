@@ -11,7 +11,8 @@ PROPOSALS = [{"method.zeroth_order.mu": 1e-3}, {"method.zeroth_order.mu": 1e-4}]
 
 @pytest.fixture
 def client(serve, sqlite_store):
-    with httpx.Client(base_url=serve(sqlite_store), trust_env=False) as opened:
+    # Who asks for importance first waits for imports.
+    with httpx.Client(base_url=serve(sqlite_store), trust_env=False, timeout=60) as opened:
         yield opened
 
 
