@@ -138,10 +138,8 @@ class SweepWatch(threading.Thread):
             self._pause(TICK_S)
 
     def _is_at_rest(self, is_over: bool) -> bool:
-        """Whether all has ended that was to be."""
-        if self._is_spent:
-            return not self._heard
-        return is_over and self._has_ended()
+        """Whether all has ended that was to be, and what it came to is written down."""
+        return not self._heard and (self._is_spent or (is_over and self._has_ended()))
 
     def _news(self) -> dict[int, TrialNews]:
         """What was measured since it was last told, of every trial under way, and what those that have ended came to."""
