@@ -37,6 +37,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.heron_round --json benchmarks/results/heron_round.json
 	$(BIN)/python -m benchmarks.startup --json benchmarks/results/startup.json
 	$(BIN)/python -m benchmarks.scale >benchmarks/results/scale.json
+	$(BIN)/python -m benchmarks.sweep_overhead --json benchmarks/results/sweep_overhead.json
 	$(BIN)/python -m benchmarks.fedavg --json benchmarks/results/fedavg.json
 
 # Bring the lock up to date with pyproject.toml: hashes for every platform, no index addresses.

@@ -44,7 +44,7 @@ from api.store import Store
 from benchmarks.databases import KINDS, empty_database
 from benchmarks.pairs import machine
 from heron_ray.spec import parse_spec
-from heron_ray.spec.space import SweepSpec
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import resolve_space
 
 CHECKS: Final = [

@@ -70,8 +70,18 @@ def _space(space: SearchSpace) -> Part:
         **{path: {"const": value} for path, value in space.given.items()},
         **{path: _axis_schema(axis) for path, axis in space.axes.items()},
     }
-    schema = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    always = [*space.given, *(path for path, axis in space.axes.items() if not axis.when)]
+    schema: dict[str, Any] = {"type": "object", "properties": fields, "required": always, "additionalProperties": False}
+    if conditions := [_condition(path, axis) for path, axis in space.axes.items() if axis.when]:
+        schema["allOf"] = conditions
     return Part(kind=space.name, description=space.description, json_schema=schema)
+
+
+def _condition(path: str, axis: Axis) -> dict[str, Any]:
+    """The axis is there where its condition holds, and nowhere else."""
+    holds = {parent: {"enum": list(values)} for parent, values in axis.when.items()}
+    there = {"required": [path]}
+    return {"if": {"properties": holds, "required": list(holds)}, "then": there, "else": {"not": there}}
 
 
 def _axis_schema(axis: Axis) -> dict[str, Any]:

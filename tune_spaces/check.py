@@ -8,7 +8,8 @@ from typing import Any
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.spec import ExperimentSpec, apply_overrides, parse_spec
 from heron_ray.spec.paths import require_known_paths
-from heron_ray.spec.space import SearchSpace, SweepSpec
+from heron_ray.spec.space import SearchSpace
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces.grid import grid_points
 
 
@@ -51,8 +52,20 @@ def trial_spec(base: Mapping[str, Any], space: SearchSpace, overrides: Mapping[s
 
 
 def _extremes(space: SearchSpace) -> Iterator[dict[str, Any]]:
-    """Every end of every axis, with the first end of the others; the first ends of all come first."""
+    """Every end of every axis, with the first end of the others; the first ends of all come first.
+
+    Where an axis hangs on others, these have the first values with which it is there.
+    """
     first = {path: axis.ends[0] for path, axis in space.axes.items()}
     for path, axis in space.axes.items():
         for value in axis.ends:
-            yield {**first, path: value}
+            yield space.present({**first, **_needed(space, path), path: value})
+
+
+def _needed(space: SearchSpace, path: str) -> dict[str, Any]:
+    """Values of other axes with which an axis is there."""
+    found: dict[str, Any] = {}
+    for parent, values in space.axes[path].when.items():
+        if parent in space.axes:
+            found |= {**_needed(space, parent), parent: values[0]}
+    return found

@@ -11,17 +11,21 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from heron_ray.errors import SpecError, SpecIssue
-from heron_ray.spec.space import SearchSpace, SweepSpec
+from heron_ray.spec.space import SearchSpace
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces.spaces import SPACES
 
 KINDS = ("choice", "grid", "uniform", "loguniform", "integer")
 
 
 def resolve_space(wanted: object) -> SearchSpace:
-    """The named space, or the one spelled out as `{path: {kind: ..., ...}}` in plain values.
+    """The named space, or the one spelled out in plain values: as a `SearchSpace` with its `axes`, or as its axes alone.
 
     >>> resolve_space({"rounds": {"kind": "integer", "low": 1, "high": 5}}).name
     'inline'
+    >>> axes = {"partition.alpha": {"kind": "uniform", "low": 0.1, "high": 1}}
+    >>> resolve_space({"axes": axes, "given": {"partition.kind": "dirichlet"}}).given
+    {'partition.kind': 'dirichlet'}
 
     Raises:
         SpecError: No space has that name, or an axis is not valid.
@@ -32,7 +36,8 @@ def resolve_space(wanted: object) -> SearchSpace:
         message = "give the name of a space, or a mapping of dotted paths to axes"
         raise SpecError([SpecIssue(path="space", message=message)])
     try:
-        return SearchSpace.model_validate_json(json.dumps({"axes": wanted}))
+        whole = wanted if "axes" in wanted else {"axes": wanted}
+        return SearchSpace.model_validate_json(json.dumps(whole))
     except (TypeError, ValueError) as error:
         faults = error.errors() if isinstance(error, ValidationError) else []
         issues = [SpecIssue(path=_path(fault["loc"]), message=_message(fault)) for fault in faults]
@@ -43,6 +48,23 @@ def sweep_of(plain: Mapping[str, Any]) -> SweepSpec:
     """A sweep from the plain values of its canonical form."""
     # By way of JSON: a strict section takes a list for a tuple only from there.
     return SweepSpec.model_validate_json(json.dumps(plain))
+
+
+def plan_sweep(space: object, plan: Mapping[str, Any]) -> SweepSpec:
+    """A sweep from what a request says: its space by name or spelled out, and the other fields in plain values.
+
+    Raises:
+        SpecError: No space has that name, or a field is not valid.
+    """
+    resolved = resolve_space(space).model_dump(mode="json")
+    try:
+        return sweep_of({**plan, "space": resolved})
+    except ValidationError as error:
+        raise SpecError([_issue(fault) for fault in error.errors()]) from None
+
+
+def _issue(fault: ErrorDetails) -> SpecIssue:
+    return SpecIssue(path=".".join(str(step) for step in fault["loc"]) or "sweep", message=_message(fault))
 
 
 def _named(name: str) -> SearchSpace:
@@ -59,5 +81,5 @@ def _message(fault: ErrorDetails) -> str:
 
 def _path(location: tuple[int | str, ...]) -> str:
     """`space`, the dotted path of the axis and its field, without the tag that pydantic puts between them."""
-    steps = [str(step) for step in location[1:]]
+    steps = [str(step) for step in (location[1:] if location[:1] == ("axes",) else location)]
     return ".".join(["space", *(step for index, step in enumerate(steps) if index != 1 or step not in KINDS)])

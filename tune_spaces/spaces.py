@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heron_ray.spec.space import IntegerAxis, LogUniformAxis, SearchSpace
+from heron_ray.spec.space import ChoiceAxis, IntegerAxis, LogUniformAxis, SearchSpace
 
 _MU = LogUniformAxis(
     kind="loguniform",
@@ -62,6 +62,53 @@ _UPLOAD_EVERY = IntegerAxis(
         "beyond, one batch a round goes up."
     ),
 )
+_CUT_WIDTH = ChoiceAxis(
+    kind="choice",
+    values=([32, 4], [32, 8], [32, 16], [32, 32], [32, 64]),
+    reason=(
+        "Numbers per sample that go up, by doublings: traffic grows with them, and below about 4 ten classes cannot be told "
+        "apart. The layer before the cut stays as it is, so that only the cut layer differs."
+    ),
+)
+_OPTIMIZER = ChoiceAxis(
+    kind="choice",
+    values=("sgd", "adam"),
+    reason="Adam divides by the estimate's own spread, which a zeroth-order estimate has more of; it holds two vectors more.",
+)
+_CLIENT_LR = LogUniformAxis(
+    kind="loguniform",
+    low=1e-4,
+    high=1e-1,
+    reason="Adam's steps have the length of the rate, so it wants about a tenth of what SGD does; both lie well inside.",
+)
+_MOMENTUM = ChoiceAxis(
+    kind="choice",
+    values=(0.0, 0.9),
+    when={"method.client_optimizer.kind": ("sgd",)},
+    reason="0.9 averages about ten noisy estimates and holds one vector more. Adam has a mean of its own.",
+)
+_BYZANTINE = IntegerAxis(
+    kind="integer",
+    low=0,
+    high=3,
+    reason="Of ten clients: none, and up to the three that Krum still tolerates in such a cohort (2 f + 2 < n).",
+)
+_ATTACK = ChoiceAxis(
+    kind="choice",
+    values=("sign_flip", "gaussian", "label_flip"),
+    reason="A reversed update, noise in its place, wrong labels: what a rule sees as an outlier less and less.",
+)
+_RULE = ChoiceAxis(
+    kind="choice",
+    values=("mean", "median", "trimmed_mean", "krum"),
+    reason="No defence, by coordinate, by coordinate without its ends, and by distances between whole updates.",
+)
+_TOLERATED = ChoiceAxis(
+    kind="choice",
+    values=(3,),
+    when={"aggregation.kind": ("trimmed_mean", "krum")},
+    reason="As many Byzantine clients as there are at most: a rule told of fewer lets the rest in.",
+)
 
 _ALL = (
     SearchSpace(
@@ -95,6 +142,30 @@ _ALL = (
         name="upload_every",
         description="The upload interval k: traffic against the main server's training.",
         axes={"method.upload_every": _UPLOAD_EVERY},
+    ),
+    SearchSpace(
+        name="cut_width",
+        description="The width of the cut layer of an mlp: what a sample's smashed data hold.",
+        axes={"model.front": _CUT_WIDTH},
+    ),
+    SearchSpace(
+        name="optimizer",
+        description="The client's optimizer, its rate, and its momentum where it has one.",
+        axes={
+            "method.client_optimizer.kind": _OPTIMIZER,
+            "method.client_optimizer.lr": _CLIENT_LR,
+            "method.client_optimizer.momentum": _MOMENTUM,
+        },
+    ),
+    SearchSpace(
+        name="byzantine",
+        description="How many clients attack, in which way, and the rule that joins the updates.",
+        axes={
+            "attack.kind": _ATTACK,
+            "attack.byzantine": _BYZANTINE,
+            "aggregation.kind": _RULE,
+            "aggregation.f": _TOLERATED,
+        },
     ),
     SearchSpace(
         name="joint",

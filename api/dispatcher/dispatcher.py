@@ -48,7 +48,10 @@ class Dispatcher:
         self._leases.start()
         self._sweeps.start()
         reconcile_at = 0.0
-        while not self._closing.wait(TICK_S):
+        while not self._closing.is_set():
+            # Small experiments follow one another: a driver that has come back need not wait for the tick.
+            self._pool.given_back.wait(TICK_S)
+            self._pool.given_back.clear()
             try:
                 if time.monotonic() >= reconcile_at:
                     # Before the first claim, so that a driver that still lives is never given a twin.

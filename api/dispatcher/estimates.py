@@ -19,10 +19,13 @@ LOG = logging.getLogger(__name__)
 
 NAMES = ("cpus", "gpus", "memory_bytes")
 KEPT = 1000
+# Nothing of these changes how many bytes anybody holds, so the trials of a sweep over them share one estimate.
+WITHOUT_SIZE = frozenset({"name", "seed", "rounds", "partition", "evaluation", "stop", "attack"})
+RATES = frozenset({"lr", "weight_decay", "beta1", "beta2", "epsilon", "mu"})
 
 
 class Estimates:
-    """Remembers the estimates of the last thousand kinds of experiments: of specs that differ in more than seed and name."""
+    """Remembers the estimates of the last thousand kinds of experiments: of specs that differ in what is held."""
 
     def __init__(self) -> None:
         """Nothing is known."""
@@ -68,4 +71,12 @@ class Estimates:
 
 def _key(experiment: ExperimentRecord) -> str:
     """What the estimate depends on, and perhaps a little more."""
-    return json.dumps({name: value for name, value in experiment.spec.items() if name not in ("name", "seed", "rounds")})
+    spec = {name: value for name, value in experiment.spec.items() if name not in WITHOUT_SIZE}
+    return json.dumps(_without_rates(spec), sort_keys=True)
+
+
+def _without_rates(value: Any) -> Any:
+    """Plain values without the fields that are a rate or a scale."""
+    if isinstance(value, dict):
+        return {name: _without_rates(inner) for name, inner in value.items() if name not in RATES}
+    return [_without_rates(inner) for inner in value] if isinstance(value, list) else value

@@ -25,6 +25,9 @@ class DriverPool:
 
     Drivers are detached actors named `driver-...` in the namespace that `ray.init` was given, so they survive the
     dispatcher. Thread safe.
+
+    Attributes:
+        given_back: Set when a driver comes back from a run, for whoever waits for one.
     """
 
     def __init__(self, *, size: int, call_s: float, start_s: float) -> None:
@@ -35,6 +38,7 @@ class DriverPool:
         self._lock = threading.Lock()
         self._drivers: dict[str, Driver] = {}
         self._lent: set[str] = set()
+        self.given_back = threading.Event()
 
     def attach(self) -> dict[int, Driver]:
         """Find the living drivers of an earlier dispatcher; idle ones join the pool.
@@ -109,6 +113,7 @@ class DriverPool:
             self.discard(driver)
         else:
             self.put_back(driver)
+        self.given_back.set()
 
     def discard(self, driver: Driver) -> None:
         """End a driver that is not to be trusted with another run."""

@@ -1,15 +1,18 @@
 """`Desk`: where Ray Tune's proxies and the dispatcher meet. No Ray here.
 
 Proxies ask for trials and wait for news of them; the dispatcher learns what is asked for and brings the news. What it learns
-is always the whole of it, and news may be brought twice, so that a call that was lost is simply made again.
+is always the whole of it, and news may be brought twice, so that a call that was lost is simply made again. A search that
+learns puts down here what it proposes, and finds here what trials came to.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tune_spaces.news import TrialNews
 
@@ -20,10 +23,11 @@ any order; a proxy that never comes up must not hold the others back for ever.""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """What Tune wants: the trials it has begun, and those of them that it wants no more of."""
+    """What Tune wants: the trials it has begun, those of them that it wants no more of, and those proposed since the start."""
 
     begun: tuple[int, ...]
     unwanted: tuple[int, ...]
+    proposed: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -31,16 +35,24 @@ class _Trial:
     begun_at: float = field(default_factory=time.monotonic)
     scores: dict[int, float] = field(default_factory=dict)
     ended: bool = False
+    values: tuple[float, ...] | None = None
 
 
 class Desk:
-    """Thread safe."""
+    """Thread safe.
 
-    def __init__(self) -> None:
+    Args:
+        numbers: The trials that Tune is given first, in order.
+        then_from: The number of the first trial after them; the others follow it.
+    """
+
+    def __init__(self, numbers: Iterable[int] = (), *, then_from: int = 1) -> None:
         """Nothing is asked for."""
+        self._numbers, self._then_from = tuple(numbers), then_from
         self._changed = threading.Condition()
         self._begun: dict[int, _Trial] = {}
         self._unwanted: set[int] = set()
+        self._proposed: list[dict[str, Any]] = []
 
     def submit(self, number: int) -> None:
         """A proxy begins a trial, or begins it again."""
@@ -59,10 +71,22 @@ class Desk:
             self._changed.wait_for(lambda: self._news(number, after) != TrialNews(scores=(), ended=False), timeout=wait_s)
             return self._news(number, after)
 
+    def propose(self, trials: Iterable[dict[str, Any]]) -> None:
+        """Trials that are to be written down before they may begin."""
+        with self._changed:
+            self._proposed.extend(trials)
+
+    def ended(self) -> dict[int, tuple[float, ...] | None]:
+        """What the trials that have ended came to, by number."""
+        with self._changed:
+            return {number: trial.values for number, trial in self._begun.items() if trial.ended}
+
     def requests(self) -> Requests:
         """Everything asked for so far; trials are begun in the order of their numbers."""
         with self._changed:
-            return Requests(begun=tuple(self._in_order()), unwanted=tuple(sorted(self._unwanted)))
+            return Requests(
+                begun=tuple(self._in_order()), unwanted=tuple(sorted(self._unwanted)), proposed=tuple(self._proposed)
+            )
 
     def bring(self, news: Mapping[int, TrialNews]) -> None:
         """News of trials, by number."""
@@ -71,18 +95,20 @@ class Desk:
                 trial = self._begun.setdefault(number, _Trial())
                 trial.scores |= dict(what.scores)
                 trial.ended |= what.ended
+                trial.values = what.values if what.ended else None
             self._changed.notify_all()
 
     def _in_order(self) -> Iterator[int]:
         """The trials begun, in the order of their numbers, without those that still wait for one before them."""
         oldest_to_hold = time.monotonic() - HOLD_S
         is_complete = True
-        for position, number in enumerate(sorted(self._begun), start=1):
-            is_complete = is_complete and number == position
+        expected = itertools.chain(self._numbers, itertools.count(self._then_from))
+        for next_one, number in zip(expected, sorted(self._begun), strict=False):
+            is_complete = is_complete and number == next_one
             if is_complete or self._begun[number].begun_at < oldest_to_hold:
                 yield number
 
     def _news(self, number: int, after: int) -> TrialNews:
         trial = self._begun.get(number, _Trial())
         later = tuple((round, score) for round, score in sorted(trial.scores.items()) if round > after)
-        return TrialNews(scores=later, ended=trial.ended)
+        return TrialNews(scores=later, ended=trial.ended, values=trial.values)

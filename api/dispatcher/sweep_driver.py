@@ -15,7 +15,8 @@ import ray
 from ray.actor import ActorHandle
 
 from api.dispatcher.sweep_desk import Desk, Requests
-from heron_ray.spec.space import Scheduler
+from api.dispatcher.sweep_sources import Course, source_of
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import sweep_of
 from tune_spaces.news import TrialNews
 
@@ -45,14 +46,13 @@ class SweepDriver:
 
         return bridge.propose(sweep_of(sweep))
 
-    def start(
-        self, trials: Mapping[int, dict[str, Any]], scheduler: Scheduler, rounds: int, concurrency: int, directory: str
-    ) -> None:
+    def start(self, course: Course) -> None:
         """Let Tune run; see `tune_spaces.bridge.run_trials`. Asking again changes nothing."""
         if self._thread is None:
+            plan = sweep_of(course.sweep)
+            self._desk = Desk(course.pending(plan), then_from=len(course.trials) + 1)
             runner = DeskRunner(ray.get_runtime_context().current_actor)
-            arguments = {"scheduler": scheduler, "rounds": rounds, "concurrency": concurrency, "directory": directory}
-            self._thread = threading.Thread(target=self._run, args=(trials, runner), kwargs=arguments, daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(plan, course, runner), daemon=True)
             self._thread.start()
 
     def exchange(self, news: Mapping[int, TrialNews]) -> tuple[Requests, bool, str | None]:
@@ -73,11 +73,18 @@ class SweepDriver:
         """For proxies."""
         self._desk.stop(number)
 
-    def _run(self, trials: Mapping[int, dict[str, Any]], runner: DeskRunner, **arguments: Any) -> None:
+    def _run(self, plan: SweepSpec, course: Course, runner: DeskRunner) -> None:
         from tune_spaces import bridge
 
         try:
-            bridge.run_trials(trials, runner, **arguments)
+            bridge.run_trials(
+                source_of(course, plan, self._desk),
+                runner,
+                scheduler=plan.scheduler,
+                rounds=course.rounds,
+                concurrency=course.concurrency,
+                directory=course.directory,
+            )
         except Exception as error:
             LOG.exception("Ray Tune ended with an error")
             self._error = f"{type(error).__name__}: {error}"
@@ -92,7 +99,7 @@ class DeskRunner:
         self._driver = driver
 
     def submit(self, number: int, overrides: dict[str, Any]) -> None:
-        """Have a trial run; the dispatcher knows its overrides from the database."""
+        """Have a trial run; the dispatcher knows its overrides already."""
         ray.get(self._driver.submit.remote(number))
 
     def events(self, number: int, *, after: int) -> TrialNews:

@@ -9,10 +9,25 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.domain.curves import SampledCurve
-from api.domain.sweeps import best_trial
+from api.domain.sweeps import best_trial, pareto_set, points_of
 from api.routes.experiments import StoreParameter
 from api.routes.problems import refusals
-from heron_ray.figures import DRAWN, POINTS, SUMMED, Curve, Trial, experiment_figures, parallel_coordinates, themes
+from heron_ray.figures import (
+    DRAWN,
+    POINTS,
+    SUMMED,
+    Curve,
+    Objective,
+    Point,
+    Trial,
+    experiment_figures,
+    parallel_coordinates,
+    pareto_front,
+    search_history,
+    slices,
+    themes,
+)
+from tune_spaces import sweep_of
 
 router = APIRouter(prefix="/v1", tags=["figures"])
 
@@ -34,9 +49,14 @@ def draw_experiment(id: str, store: StoreParameter) -> Figures:
 
 @router.get("/sweeps/{id}/figures", responses=refusals(404, 422))
 def draw_sweep(id: str, store: StoreParameter) -> Figures:
-    """Draw a sweep so far: its measured trials as parallel coordinates."""
+    """Draw a sweep so far: parallel coordinates, and for each objective its history and a slice per axis; a Pareto front.
+
+    How much each axis matters takes longer to work out: `GET /v1/sweeps/{id}/importance` has it with its figure.
+    """
     trials = store.sweeps.trials(id)
-    best = best_trial(trials)
+    plan = sweep_of(store.sweeps.get(id).sweep)
+    best = best_trial(trials, objectives=plan.objectives, seeds=plan.seeds)
+    records = points_of(trials, seeds=plan.seeds)
     drawn = [
         Trial(
             number=trial.number,
@@ -46,8 +66,20 @@ def draw_sweep(id: str, store: StoreParameter) -> Figures:
         )
         for trial in trials
     ]
-    figure = parallel_coordinates(drawn, best=best.number if best else None)
-    return Figures(figures={"parallel_coordinates": figure}, themes=themes())
+    points = [
+        Point(number=point.number, overrides=point.overrides, means=point.means, deviations=point.deviations)
+        for point in records
+    ]
+    objectives = [Objective(label=objective.label, direction=objective.direction) for objective in plan.objectives]
+    figures = {"parallel_coordinates": parallel_coordinates(drawn, best=best.number if best else None)}
+    for index, objective in enumerate(objectives):
+        figures[f"history: {objective['label']}"] = search_history(points, objective, index)
+        for path, figure in slices(points, objective, index).items():
+            figures[f"slice: {path}: {objective['label']}"] = figure
+    if len(objectives) > 1:
+        optimal = [point.number for point in pareto_set(records, plan.objectives)]
+        figures["pareto"] = pareto_front(points, objectives, optimal=optimal)
+    return Figures(figures=figures, themes=themes())
 
 
 def _curves(found: Mapping[str, SampledCurve]) -> dict[str, Curve]:

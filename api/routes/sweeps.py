@@ -1,126 +1,64 @@
-"""Routes of sweeps: submit, list, look, cancel."""
+"""Routes of sweeps: submit, list, look, and what may be done to one that is there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response, status
-from pydantic import BaseModel, ConfigDict, Field
 
-from api.domain.states import State
-from api.domain.sweeps import SweepRecord, TrialRecord, best_trial
+from api.domain.states import TERMINAL
+from api.domain.sweeps import points_of
 from api.routes.examples import example_spec
-from api.routes.experiments import PolicyParameter, StoreParameter
+from api.routes.experiments import CallerParameter, KeyParameter, PolicyParameter, StoreParameter
 from api.routes.problems import refusals
+from api.routes.sweeps_wire import (
+    Extension,
+    Importance,
+    ObjectiveImportance,
+    SubmittedSweep,
+    SweepDetail,
+    SweepPage,
+    SweepSubmission,
+    SweepSummary,
+)
+from api.store import Store
 from heron_ray.errors import SpecError, SpecIssue
-from heron_ray.spec.space import Scheduler, Search, SweepSpec
-from tune_spaces import extreme_specs, require_fit, resolve_space
+from heron_ray.spec.sweep import SweepSpec
+from tune_spaces import extreme_specs, plan_sweep, require_fit, sweep_of
 
 EXAMPLE = {"spec": example_spec(), "space": "mu", "samples": 8, "search": "random", "scheduler": "none"}
+SAME: dict[int | str, dict[str, Any]] = {
+    200: {"model": SubmittedSweep, "description": "The key was used before, for the same."}
+}
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], responses=refusals(422))
 
 
-class SweepSubmission(BaseModel):
-    """A sweep to run."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    # Any, because `require_fit` and `resolve_space` judge them: their messages are those of the command line.
-    spec: Any = Field(description="The experiment that is varied.", json_schema_extra={"type": "object"})
-    space: Any = Field(
-        description="The name of a space, or one spelled out: dotted paths to axes, each with its `kind`.",
-        json_schema_extra={"type": ["string", "object"]},
-    )
-    samples: int = Field(ge=1, le=10_000, description="Trials; fewer where the space has fewer distinct ones.")
-    search: Search = Field(default="random", description="random, or grid: evenly spread points of every axis, crossed.")
-    scheduler: Scheduler = Field(default="none", description="asha stops trials that fall behind on validation accuracy.")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="Of the random search.")
-
-
-class SubmittedSweep(BaseModel):
-    """A sweep that is now in the database."""
-
-    id: str
-    state: State
-
-
-class Trial(BaseModel):
-    """One trial of a sweep; its experiment says more."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    number: int = Field(description="1, 2, 3, ... in the order in which they were proposed.")
-    overrides: dict[str, Any] = Field(description="The value of every axis, by dotted path.")
-    state: State
-    reason: str | None
-    round: int = Field(description="Rounds finished.")
-    rounds: int | None = Field(description="Rounds asked for.")
-    validation_accuracy: float | None = Field(description="The newest or final one; decides what is best.")
-    test_accuracy: float | None = Field(description="For reporting only.")
-    experiment_id: str | None = Field(description="null before it is submitted.")
-
-
-class SweepSummary(BaseModel):
-    """A sweep as a line of a list."""
-
-    id: str
-    name: str = Field(description="The name of the experiment that is varied.")
-    state: State
-    reason: str | None = Field(description="A stable code that says why it is in this state, if there is one.")
-    message: str | None = Field(description="A sentence beside the reason.")
-    space: str = Field(description="The name of the space, or `inline`.")
-    samples: int
-    search: Search
-    scheduler: Scheduler
-    seed: int
-    created_at: datetime
-    updated_at: datetime
-
-
-class SweepDetail(SweepSummary):
-    """Everything about one sweep but its trials' curves."""
-
-    spec: dict[str, Any] = Field(description="The experiment that is varied, as it was submitted.")
-    axes: dict[str, Any] = Field(description="What varies, by dotted path.")
-    given: dict[str, Any] = Field(description="Fields that every trial has set, by dotted path.")
-    owner_pid: int | None = Field(description="The process in which Ray Tune runs.")
-    trials: list[Trial] = Field(description="Empty before they are proposed.")
-    best: Trial | None = Field(description="The trial that succeeded with the highest validation accuracy so far.")
-
-
-class SweepPage(BaseModel):
-    """Sweeps, newest first."""
-
-    sweeps: list[SweepSummary]
-    next: str | None = Field(description="Pass it as `before` for the next page; null on the last.")
-
-
-@router.post("", status_code=status.HTTP_201_CREATED, responses=refusals(400, 413, 415))
+@router.post("", status_code=status.HTTP_201_CREATED, responses={**refusals(400, 404, 409, 413, 415), **SAME})
 def submit_sweep(
     submission: Annotated[SweepSubmission, Body(examples=[EXAMPLE])],
     response: Response,
     store: StoreParameter,
     policy: PolicyParameter,
+    caller: CallerParameter,
+    key: KeyParameter = None,
 ) -> SubmittedSweep:
     """Submit a sweep. Every trial becomes an experiment; `Location` says where to follow the sweep."""
     base = submission.spec
     if not isinstance(base, Mapping):
         raise SpecError([SpecIssue(path="spec", message="a spec must be a mapping of names to values")])
-    sweep = SweepSpec(
-        space=resolve_space(submission.space),
-        samples=submission.samples,
-        search=submission.search,
-        scheduler=submission.scheduler,
-        seed=submission.seed,
-    )
+    sweep = plan_sweep(submission.space, submission.plan())
     name = require_fit(sweep, base).name
-    policy.require_trials(sweep.samples)
+    _require_ended(store, sweep)
+    policy.require_trials(sweep.samples * sweep.seeds)
     for spec in extreme_specs(sweep.space, base):
         policy.require(spec)
-    record = store.sweeps.submit(base, sweep, name=name)
+    if key is None:
+        record = store.sweeps.submit(base, sweep, name=name, submitted_by=caller)
+    else:
+        record, is_new = store.sweeps.submit_once(base, sweep, name=name, key=key, submitted_by=caller)
+        response.status_code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
     response.headers["Location"] = f"{router.prefix}/{record.id}"
     return SubmittedSweep(id=record.id, state=record.state)
 
@@ -135,36 +73,75 @@ def list_sweeps(
     records = store.sweeps.list(limit=limit + 1, before=before)
     page = records[:limit]
     more = len(records) > limit
-    return SweepPage(sweeps=[SweepSummary(**_summary(record)) for record in page], next=page[-1].id if more else None)
+    sweeps = [SweepSummary(**SweepSummary.fields_of(record)) for record in page]
+    return SweepPage(sweeps=sweeps, next=page[-1].id if more else None)
 
 
 @router.get("/{id}", responses=refusals(404))
 def show_sweep(id: str, store: StoreParameter) -> SweepDetail:
-    """Show one sweep: where it stands, its trials, and which of them is best."""
-    return _detail(store.sweeps.get(id), store.sweeps.trials(id))
+    """Show one sweep: where it stands, its trials and points, and which of them is best."""
+    return SweepDetail.describe(store.sweeps.get(id), store.sweeps.trials(id))
+
+
+@router.get("/{id}/importance", responses=refusals(404))
+def weigh_sweep(id: str, store: StoreParameter) -> Importance:
+    """Weigh a sweep's axes: how much of each objective's spread they explain."""
+    from tune_spaces.importance import importances
+
+    plan = sweep_of(store.sweeps.get(id).sweep)
+    points = [point for point in points_of(store.sweeps.trials(id), seeds=plan.seeds) if point.means is not None]
+    weighed = [
+        ObjectiveImportance.of(
+            objective, importances(plan.space, [(point.overrides, (point.means or ())[index]) for point in points])
+        )
+        for index, objective in enumerate(plan.objectives)
+    ]
+    return Importance(points=len(points), objectives=weighed)
+
+
+@router.post("/{id}/pause", responses=refusals(404, 409))
+def pause_sweep(id: str, store: StoreParameter) -> SweepDetail:
+    """Pause: no more trials begin, those under way go to their ends; then it is QUEUED until it is resumed."""
+    return SweepDetail.describe(store.sweeps.pause(id), store.sweeps.trials(id))
+
+
+@router.post("/{id}/resume", responses=refusals(404, 409))
+def resume_sweep(id: str, store: StoreParameter) -> SweepDetail:
+    """Resume a paused sweep: it goes on with the trials that have not begun."""
+    return SweepDetail.describe(store.sweeps.resume(id), store.sweeps.trials(id))
+
+
+@router.post("/{id}/extend", responses=refusals(400, 404, 409, 413, 415))
+def extend_sweep(
+    id: str,
+    extension: Annotated[Extension, Body(examples=[{"samples": 4}])],
+    store: StoreParameter,
+    policy: PolicyParameter,
+) -> SweepDetail:
+    """Extend a sweep by more points; one that has ended is queued again."""
+    plan = sweep_of(store.sweeps.get(id).sweep)
+    policy.require_trials((plan.samples + extension.samples) * plan.seeds)
+    return SweepDetail.describe(store.sweeps.extend(id, extension.samples), store.sweeps.trials(id))
 
 
 @router.post("/{id}/cancel", responses=refusals(404, 409))
 def cancel_sweep(id: str, store: StoreParameter) -> SweepDetail:
     """Cancel: its trials end after their rounds, those that have ended stay."""
-    return _detail(store.sweeps.request_cancel(id), store.sweeps.trials(id))
+    return SweepDetail.describe(store.sweeps.request_cancel(id), store.sweeps.trials(id))
 
 
-def _summary(record: SweepRecord) -> dict[str, Any]:
-    plain = ("id", "name", "state", "reason", "message", "created_at", "updated_at")
-    chosen = {name: record.sweep[name] for name in ("samples", "search", "scheduler", "seed")}
-    return {**{name: getattr(record, name) for name in plain}, **chosen, "space": record.sweep["space"]["name"]}
+@router.post("/{id}/retry", responses=refusals(404, 409))
+def retry_sweep(id: str, store: StoreParameter, policy: PolicyParameter, caller: CallerParameter) -> SweepDetail:
+    """Retry only the trials that failed, as new experiments; a sweep that has ended is queued again."""
+    record = store.sweeps.get(id)
+    for spec in extreme_specs(sweep_of(record.sweep).space, record.base):
+        policy.require(spec)
+    store.sweeps.retry(id, submitted_by=caller)
+    return SweepDetail.describe(store.sweeps.get(id), store.sweeps.trials(id))
 
 
-def _detail(record: SweepRecord, trials: list[TrialRecord]) -> SweepDetail:
-    best = best_trial(trials)
-    space = record.sweep["space"]
-    return SweepDetail(
-        **_summary(record),
-        spec=record.base,
-        axes=space["axes"],
-        given=space["given"],
-        owner_pid=record.owner_pid,
-        trials=[Trial.model_validate(trial) for trial in trials],
-        best=None if best is None else Trial.model_validate(best),
-    )
+def _require_ended(store: Store, sweep: SweepSpec) -> None:
+    """Raise SpecError where a sweep to learn from may still change. Raises NotFoundError."""
+    for id in sweep.warm_start:
+        if store.sweeps.get(id).state not in TERMINAL:
+            raise SpecError([SpecIssue(path="warm_start", message=f"sweep {id} has not ended")])

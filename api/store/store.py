@@ -30,7 +30,8 @@ from api.store.lookup import find, require_ended, unknown
 from api.store.migrate import migrate
 from api.store.queue_store import QueueStore
 from api.store.submission import queue_experiment, queue_once
-from api.store.sweeps import SweepStore, require_ended_sweep
+from api.store.sweep_rows import require_ended_sweep
+from api.store.sweeps import SweepStore
 from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow
 from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec, parse_spec

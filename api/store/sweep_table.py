@@ -14,10 +14,13 @@ from api.store.tables import Base
 
 
 class SweepRow(Base):
-    """`proposals` holds each trial's overrides in order, so that whoever takes the sweep over proposes nothing anew."""
+    """`proposals` holds each trial's overrides in order, so that whoever takes the sweep over proposes none of them anew."""
 
     __tablename__ = "sweep"
-    __table_args__ = (Index("ix_sweep_state_number", "state", "number"),)
+    __table_args__ = (
+        Index("ix_sweep_state_number", "state", "number"),
+        Index("uq_sweep_idempotency_key", "idempotency_key", unique=True),
+    )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     id: Mapped[str] = mapped_column(String(32), unique=True)
@@ -34,6 +37,11 @@ class SweepRow(Base):
     lease_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    paused_at: Mapped[datetime | None]
+    submitted_by: Mapped[str | None] = mapped_column(String(32))
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    # With how many points it was submitted; it may have been extended since.
+    samples: Mapped[int | None] = mapped_column(Integer)
 
     def to_record(self) -> SweepRecord:
         """A frozen copy."""
@@ -52,4 +60,6 @@ class SweepRow(Base):
             lease_expires_at=self.lease_expires_at,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            paused_at=self.paused_at,
+            submitted_by=self.submitted_by,
         )

@@ -107,6 +107,8 @@ class ExperimentRow(Base):
     forked_from: Mapped[str | None] = mapped_column(String(32))
     forked_round: Mapped[int | None] = mapped_column(Integer)
     submitted_by: Mapped[str | None] = mapped_column(String(32))
+    # Of a trial that has ended: its value for each objective of its sweep.
+    objectives: Mapped[list[float | None] | None] = mapped_column(JSON(none_as_null=True))
     test_accuracy: Mapped[float | None] = mapped_column(Float(53))
     validation_accuracy: Mapped[float | None] = mapped_column(Float(53))
     auxiliary_accuracy: Mapped[float | None] = mapped_column(Float(53))

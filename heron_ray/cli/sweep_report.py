@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from api.domain.states import TERMINAL
-from api.domain.sweeps import SweepRecord, TrialRecord, best_trial
+from api.domain.sweeps import PointRecord, SweepRecord, TrialRecord, best_trial, pareto_set, points_of
 from api.store import SweepStore
 from heron_ray.cli.output import share
+from tune_spaces import sweep_of
 
 LOOK_S = 0.2
 
@@ -36,19 +37,23 @@ def follow_sweep(sweeps: SweepStore, id: str, should_stop: Callable[[], bool]) -
 
 def describe_sweep(sweep: SweepRecord, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """The object that `--json` prints."""
-    best = best_trial(trials)
-    plan = sweep.sweep
+    plan = sweep_of(sweep.sweep)
+    points = points_of(trials, seeds=plan.seeds)
+    best = best_trial(trials, objectives=plan.objectives, seeds=plan.seeds)
     return {
         "sweep_id": sweep.id,
         "state": sweep.state,
         "reason": sweep.reason,
         "message": sweep.message,
-        "space": plan["space"]["name"],
-        "samples": plan["samples"],
-        "search": plan["search"],
-        "scheduler": plan["scheduler"],
+        "space": plan.space.name,
+        "samples": plan.samples,
+        "seeds": plan.seeds,
+        "search": plan.search,
+        "scheduler": plan.scheduler,
+        "objectives": [objective.label for objective in plan.objectives],
         "trials": [_plain(trial) for trial in trials],
         "best": None if best is None else _plain(best),
+        "pareto": [_point(point) for point in pareto_set(points, plan.objectives)],
     }
 
 
@@ -62,6 +67,13 @@ def sweep_table(outcome: Mapping[str, Any]) -> Iterator[str]:
         yield f"{mark} {trial['number']:>4}  {trial['state']:<9}  {shown[0]}  {shown[1]}  {_values(trial['overrides'])}"
     if best is not None:
         yield f"best: trial {best['number']}, {_values(best['overrides'])} (columns: validation accuracy, test accuracy)"
+    if len(outcome["objectives"]) > 1 or outcome["seeds"] > 1:
+        for point in outcome["pareto"]:
+            means = ", ".join(
+                f"{label} {mean:.6g} +- {deviation:.2g}"
+                for label, mean, deviation in zip(outcome["objectives"], point["means"], point["deviations"], strict=True)
+            )
+            yield f"not beaten: point {point['number']}, {_values(point['overrides'])}: {means}"
 
 
 def _plain(trial: TrialRecord) -> dict[str, Any]:
@@ -72,8 +84,19 @@ def _plain(trial: TrialRecord) -> dict[str, Any]:
         "reason": trial.reason,
         "validation_accuracy": trial.validation_accuracy,
         "test_accuracy": trial.test_accuracy,
+        "values": None if trial.values is None else [*trial.values],
         "rounds": trial.round,
         "experiment_id": trial.experiment_id,
+    }
+
+
+def _point(point: PointRecord) -> dict[str, Any]:
+    return {
+        "number": point.number,
+        "overrides": point.overrides,
+        "trials": [*point.trials],
+        "means": [*(point.means or ())],
+        "deviations": [*(point.deviations or ())],
     }
 
 

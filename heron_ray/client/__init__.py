@@ -24,7 +24,16 @@ from heron_ray.client.experiments import (
     Standing,
     Submitted,
 )
-from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSummary, Trial
+from heron_ray.client.sweeps import (
+    Importance,
+    ObjectiveImportance,
+    Point,
+    SubmittedSweep,
+    Sweep,
+    SweepPage,
+    SweepSummary,
+    Trial,
+)
 
 __all__ = [
     "ENDED",
@@ -40,9 +49,12 @@ __all__ = [
     "ExperimentPage",
     "ExperimentSummary",
     "Health",
+    "Importance",
     "LogPage",
+    "ObjectiveImportance",
     "Outcome",
     "Part",
+    "Point",
     "Progress",
     "Standing",
     "Submitted",

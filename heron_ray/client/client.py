@@ -30,7 +30,7 @@ from heron_ray.client.experiments import (
     Submitted,
 )
 from heron_ray.client.patience import Patience
-from heron_ray.client.sweeps import SubmittedSweep, Sweep, SweepPage, SweepSummary
+from heron_ray.client.sweeps import Importance, SubmittedSweep, Sweep, SweepPage, SweepSummary
 from heron_ray.errors import NotEndedError, StaleEditError, UnreachableError
 from heron_ray.spec import ExperimentSpec
 
@@ -251,9 +251,20 @@ class Client:
         body = {"overrides": list(overrides), "round": round, "tags": None if tags is None else list(tags)}
         return Submitted.of(self._post(f"{path_of('experiment', id)}/fork", json=body, headers=headers))
 
-    def submit_sweep(self, spec: Mapping[str, Any], space: str | Mapping[str, Any], **plan: Any) -> SubmittedSweep:
-        """Submit a sweep over a named space, or one spelled out; `plan` is `samples`, `search`, `scheduler`, `seed`."""
-        return SubmittedSweep.of(self._post("/v1/sweeps", json={"spec": spec, "space": space, **plan}))
+    def submit_sweep(
+        self, spec: Mapping[str, Any], space: str | Mapping[str, Any], *, idempotency_key: str | None = None, **plan: Any
+    ) -> SubmittedSweep:
+        """Submit a sweep over a named space, or one spelled out. Raises SpecError.
+
+        Args:
+            spec: The experiment that is varied.
+            space: Its name, or the space in plain values.
+            idempotency_key: Used before, the same submission finds its sweep and another one raises ConflictError.
+            plan: `samples`, and those of `seeds`, `search`, `scheduler`, `objectives`, `budget`, `warm_start`, `seed` that are
+                set.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return SubmittedSweep.of(self._post("/v1/sweeps", json={"spec": spec, "space": space, **plan}, headers=headers))
 
     def list_sweeps(self) -> Iterator[SweepSummary]:
         """Every sweep, newest first; pages are fetched as they are needed."""
@@ -272,6 +283,26 @@ class Client:
     def cancel_sweep(self, id: str) -> Sweep:
         """Ask for the sweep's end. Raises ConflictError where it has ended already."""
         return Sweep.of(self._post(f"{path_of('sweep', id)}/cancel"))
+
+    def pause_sweep(self, id: str) -> Sweep:
+        """Let no more of its trials begin. Raises ConflictError where it has ended."""
+        return Sweep.of(self._post(f"{path_of('sweep', id)}/pause"))
+
+    def resume_sweep(self, id: str) -> Sweep:
+        """Let its trials begin again. Raises ConflictError where it has ended."""
+        return Sweep.of(self._post(f"{path_of('sweep', id)}/resume"))
+
+    def extend_sweep(self, id: str, samples: int) -> Sweep:
+        """Have so many more points tried, also by a sweep that has ended. Raises ConflictError for a grid."""
+        return Sweep.of(self._post(f"{path_of('sweep', id)}/extend", json={"samples": samples}))
+
+    def retry_sweep(self, id: str) -> Sweep:
+        """Try the failed trials of a sweep that has ended, or waits, again. Raises ConflictError where none has failed."""
+        return Sweep.of(self._post(f"{path_of('sweep', id)}/retry"))
+
+    def sweep_importance(self, id: str) -> Importance:
+        """How much each axis of a sweep matters."""
+        return Importance.of(self._get(f"{path_of('sweep', id)}/importance"))
 
     def wait(self, id: str, *, timeout_s: float | None = None) -> Experiment:
         """The experiment once it has ended; outlasts a restart of the service.

@@ -27,7 +27,19 @@ class Trial(Document):
     rounds: int | None
     validation_accuracy: float | None
     test_accuracy: float | None
+    values: tuple[float | None, ...] | None
     experiment_id: str | None
+
+
+class Point(Document):
+    """One point of the space, with the means and standard deviations of its trials' values, one per objective."""
+
+    number: int
+    overrides: dict[str, Any]
+    trials: tuple[int, ...]
+    means: tuple[float, ...] | None
+    deviations: tuple[float, ...] | None
+    optimal: bool
 
 
 class SweepSummary(Document):
@@ -38,13 +50,19 @@ class SweepSummary(Document):
     state: str
     reason: str | None
     message: str | None
+    paused: bool
     space: str
     samples: int
+    seeds: int
     search: str
     scheduler: str
+    objectives: tuple[dict[str, Any], ...]
+    budget: dict[str, Any]
+    warm_start: tuple[str, ...]
     seed: int
     created_at: datetime
     updated_at: datetime
+    submitted_by: str | None
 
     @property
     def has_ended(self) -> bool:
@@ -53,14 +71,20 @@ class SweepSummary(Document):
 
 
 class Sweep(SweepSummary):
-    """Everything about one sweep but its trials' curves; `best` is the best trial so far."""
+    """Everything about one sweep but its trials' curves; `best` is the best trial so far, None with several objectives."""
 
     spec: dict[str, Any]
     axes: dict[str, Any]
     given: dict[str, Any]
     owner_pid: int | None
     trials: tuple[Trial, ...]
+    points: tuple[Point, ...]
     best: Trial | None
+
+    @property
+    def pareto(self) -> tuple[Point, ...]:
+        """The points that no other one beats."""
+        return tuple(point for point in self.points if point.optimal)
 
 
 class SweepPage(Document):
@@ -68,3 +92,18 @@ class SweepPage(Document):
 
     sweeps: tuple[SweepSummary, ...]
     next: str | None
+
+
+class ObjectiveImportance(Document):
+    """Shares of 1 that the axes explain of one objective's spread."""
+
+    objective: str
+    importances: dict[str, float]
+    figure: dict[str, Any]
+
+
+class Importance(Document):
+    """How much each axis matters, known from so many points."""
+
+    points: int
+    objectives: tuple[ObjectiveImportance, ...]

@@ -8,6 +8,7 @@ from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
 from heron_ray.figures.partition import partition_map
+from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
 from heron_ray.figures.study import bands, heat_maps
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
@@ -17,13 +18,19 @@ __all__ = [
     "POINTS",
     "SUMMED",
     "Curve",
+    "Objective",
+    "Point",
     "Trial",
     "accuracy_curves",
     "bands",
     "experiment_figures",
     "heat_maps",
+    "importance_bars",
     "parallel_coordinates",
+    "pareto_front",
     "partition_map",
+    "search_history",
+    "slices",
     "themes",
     "write_html",
 ]

@@ -125,11 +125,16 @@ def test_the_schema_of_a_space_admits_the_ends_of_its_axes_and_nothing_beyond(pa
     space = SPACES[part.kind]
     validator = jsonschema.Draft202012Validator(part.json_schema)
     for end in (0, -1):
-        trial = {**space.given, **{path: axis.ends[end] for path, axis in space.axes.items()}}
+        trial = {**space.given, **space.present({path: axis.ends[end] for path, axis in space.axes.items()})}
         assert validator.is_valid(trial)
         for path, axis in space.axes.items():
-            assert not validator.is_valid({**trial, path: axis.ends[0] - 1})
-            assert not validator.is_valid({name: value for name, value in trial.items() if name != path})
+            beyond = axis.low - 1 if hasattr(axis, "low") else "beyond"
+            assert not validator.is_valid({**trial, path: beyond})
+            assert not validator.is_valid(
+                {name: value for name, value in trial.items() if name != path}
+                if path in trial
+                else {**trial, path: axis.ends[0]}
+            )
 
 
 def test_the_command_line_and_the_api_tell_the_same(capsys, tmp_path):

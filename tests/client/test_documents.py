@@ -10,9 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from api.domain.states import TERMINAL
-from api.routes import artifacts_wire, experiments_wire, policy_wire, wire
+from api.routes import artifacts_wire, experiments_wire, policy_wire, sweeps_wire, wire
 from api.routes import catalogue as catalogue_routes
-from api.routes import sweeps as sweep_routes
 from heron_ray import client as documents
 from heron_ray.catalogue import catalogue
 from heron_ray.client import ENDED, Client, Document, Experiment, ExperimentSummary
@@ -24,7 +23,7 @@ from tests.cli.conftest import RESULT, SPEC
 WIRE: dict[type[Document], type[BaseModel]] = {
     documents.Experiment: wire.ExperimentDetail,
     documents.Part: catalogue_routes.CataloguePart,
-    documents.Sweep: sweep_routes.SweepDetail,
+    documents.Sweep: sweeps_wire.SweepDetail,
     **{
         getattr(documents, name): getattr(wire, name)
         for name in ("Attempt", "Curve", "Event", "EventPage", "ExperimentPage", "ExperimentSummary")
@@ -33,8 +32,10 @@ WIRE: dict[type[Document], type[BaseModel]] = {
     **{getattr(documents, name): getattr(experiments_wire, name) for name in ("Comparison", "Outcome")},
     **{getattr(documents, name): getattr(artifacts_wire, name) for name in ("Artifact", "LogPage")},
     documents.Standing: policy_wire.Standing,
-    **{getattr(documents, name): getattr(sweep_routes, name) for name in ("SubmittedSweep", "SweepPage", "SweepSummary")},
-    documents.Trial: sweep_routes.Trial,
+    **{getattr(documents, name): getattr(sweeps_wire, name) for name in ("SubmittedSweep", "SweepPage", "SweepSummary")},
+    **{
+        getattr(documents, name): getattr(sweeps_wire, name) for name in ("Importance", "ObjectiveImportance", "Point", "Trial")
+    },
 }
 
 

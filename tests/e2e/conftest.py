@@ -21,7 +21,7 @@ from api.routes.examples import example_spec
 from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import parse_spec
-from heron_ray.spec.space import SweepSpec
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import resolve_space
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -52,33 +52,38 @@ def sweep(service, small_spec, until):
 
             return until(is_in_the_middle, "a trial ends and the next one runs")
 
+        def change(self, id, what, **body):
+            answer = httpx.post(f"{service.url}/v1/sweeps/{id}/{what}", timeout=30, **body)
+            assert answer.is_success, answer.text
+
         def cancel(self, id):
-            assert httpx.post(f"{service.url}/v1/sweeps/{id}/cancel", timeout=30).is_success
+            self.change(id, "cancel")
 
     return Sweeps()
 
 
-def require_each_trial_once(sweep, page):
+def require_each_trial_once(sweep, page, *, count=3):
     """Every trial ended well, in an experiment of its own, and there are no others."""
     assert page["state"] == "SUCCEEDED", page
-    assert [trial["number"] for trial in page["trials"]] == [1, 2, 3]
+    assert [trial["number"] for trial in page["trials"]] == list(range(1, count + 1))
     assert {trial["state"] for trial in page["trials"]} == {"SUCCEEDED"}
-    assert len({trial["overrides"][MU] for trial in page["trials"]}) == 3
+    assert len({trial["overrides"][MU] for trial in page["trials"]}) == count
     assert {trial["experiment_id"] for trial in page["trials"]} == {found["id"] for found in sweep.experiments(page["id"])}
     scores = [trial["validation_accuracy"] for trial in page["trials"]]
     assert page["best"] == page["trials"][scores.index(max(scores))]
 
 
-@pytest.mark.parametrize("victim", ["tune", "dispatcher"])
-def test_a_killed_owner_is_replaced_and_the_sweep_goes_on(service, sweep, victim):
-    id = sweep.submit()
+@pytest.mark.parametrize(("victim", "search"), [("tune", "random"), ("dispatcher", "random"), ("tune", "optuna")])
+def test_a_killed_owner_is_replaced_and_the_sweep_goes_on(service, sweep, victim, search):
+    id = sweep.submit(search=search)
     before = sweep.wait_for_ended_trial(id)
     pid = before["owner_pid"] if victim == "tune" else service.about()["pids"]["dispatcher"]
     psutil.Process(pid).kill()
     page = sweep.wait_for_end(id)
     require_each_trial_once(sweep, page)
     assert page["owner_pid"] != before["owner_pid"]
-    for earlier, now in zip(before["trials"], page["trials"], strict=True):
+    # A search that learns had not proposed them all by then.
+    for earlier, now in zip(before["trials"], page["trials"], strict=search == "random"):
         assert now["overrides"] == earlier["overrides"]
         assert now["experiment_id"] == (earlier["experiment_id"] or now["experiment_id"])
     attempts = [service.get(trial["experiment_id"])["attempts"] for trial in page["trials"]]
@@ -106,6 +111,36 @@ def test_a_cancelled_sweep_ends_its_trials_and_begins_no_more(service, sweep, un
     assert {trial["state"] for trial in page["trials"]} <= {"CANCELLED", "SUCCEEDED"}
     assert "CANCELLED" in {trial["state"] for trial in page["trials"]}
     until(lambda: not (service.directory.path / "sweeps" / id).exists(), "Ray Tune's notes are removed")
+
+
+def test_a_paused_sweep_rests_until_it_is_resumed_and_one_that_has_ended_is_extended(service, sweep, until):
+    # Up to one more than can run has begun by then, and goes to its end.
+    id = sweep.submit(samples=4)
+    until(lambda: any(trial["state"] == "RUNNING" for trial in sweep.get(id)["trials"]), "a trial runs")
+    sweep.change(id, "pause")
+    rests = until(lambda: (page := sweep.get(id))["state"] == "QUEUED" and page, "it rests", within_s=120)
+    assert (rests["paused"], rests["reason"]) == (True, "paused")
+    assert {trial["state"] for trial in rests["trials"]} == {"SUCCEEDED", "QUEUED"}
+    sweep.change(id, "resume")
+    require_each_trial_once(sweep, sweep.wait_for_end(id), count=4)
+    sweep.change(id, "extend", json={"samples": 1})
+    require_each_trial_once(sweep, sweep.wait_for_end(id), count=5)
+
+
+def test_a_sweep_whose_objective_nobody_reports_says_what_is_reported(service, sweep):
+    page = sweep.wait_for_end(sweep.submit(samples=1, objectives=[{"series": "nonsense"}]))
+    assert (page["state"], page["reason"], page["best"]) == ("FAILED", "objective_not_reported", None)
+    assert "max nonsense" in page["message"]
+    assert "validation_accuracy" in page["message"]
+
+
+def test_a_sweep_begins_no_more_trials_once_its_budget_is_spent(service, sweep):
+    page = sweep.wait_for_end(sweep.submit(seeds=2, budget={"trials": 2}))
+    assert (page["state"], page["reason"]) == ("SUCCEEDED", "budget_spent")
+    assert [trial["state"] for trial in page["trials"]] == ["SUCCEEDED"] * 2 + ["CANCELLED"] * 4
+    (known,) = [point for point in page["points"] if point["means"] is not None]
+    scores = [trial["validation_accuracy"] for trial in page["trials"][:2]]
+    assert known["means"] == [pytest.approx(sum(scores) / 2)]
 
 
 def test_a_sweep_of_which_no_trial_succeeds_has_failed(service, sweep):

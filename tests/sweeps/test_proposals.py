@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heron_ray.spec.space import IntegerAxis, LogUniformAxis, SweepSpec, UniformAxis
+from heron_ray.spec.space import IntegerAxis, LogUniformAxis, UniformAxis
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import SPACES, resolve_space
 from tune_spaces.bridge import propose
 from tune_spaces.grid import spread
@@ -58,6 +59,22 @@ def test_values_may_be_whole_sections():
     heads = [{"kind": "linear"}, {"kind": "mlp", "widths": [8]}]
     found = proposals({"model.auxiliary": {"kind": "choice", "values": heads}}, samples=9)
     assert sorted((trial["model.auxiliary"] for trial in found), key=str) == heads
+
+
+OPTIMIZERS = {
+    "method.client_optimizer.kind": {"kind": "choice", "values": ["sgd", "adam"]},
+    "method.client_optimizer.momentum": {
+        "kind": "choice",
+        "values": [0.0, 0.5, 0.9],
+        "when": {"method.client_optimizer.kind": ["sgd"]},
+    },
+}
+
+
+@pytest.mark.parametrize("search", ["random", "grid"])
+def test_an_axis_is_there_only_under_its_condition_and_no_point_comes_twice(search):
+    found = proposals(OPTIMIZERS, samples=30, search=search)
+    assert sorted(tuple(trial.values()) for trial in found) == [("adam",), ("sgd", 0.0), ("sgd", 0.5), ("sgd", 0.9)]
 
 
 @given(low=st.integers(1, 50), width=st.integers(1, 200), log=st.booleans(), data=st.data())

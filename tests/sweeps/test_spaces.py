@@ -8,11 +8,22 @@ import pytest
 
 from heron_ray.errors import SpecError
 from heron_ray.spec import read_spec_file
-from heron_ray.spec.space import SweepSpec
-from tune_spaces import SPACES, require_fit, resolve_space, trial_spec
+from heron_ray.spec.sweep import SweepSpec
+from tune_spaces import SPACES, plan_sweep, require_fit, resolve_space, trial_spec
 
 BASE = read_spec_file(Path(__file__).parents[2] / "experiments" / "digits-heron.yaml")
-NAMES = ("mu", "probes", "auxiliary", "dirichlet", "local_steps", "upload_every", "joint")
+NAMES = (
+    "mu",
+    "probes",
+    "auxiliary",
+    "dirichlet",
+    "local_steps",
+    "upload_every",
+    "cut_width",
+    "optimizer",
+    "byzantine",
+    "joint",
+)
 
 
 def sweep(space, **fields):
@@ -28,7 +39,7 @@ def refusal(space, base=BASE, **fields):
 def test_the_named_spaces_are_those_of_the_paper_and_the_joint_one():
     assert tuple(SPACES) == NAMES
     joint = SPACES["joint"]
-    assert set(joint.axes) == {path for name in NAMES[:-1] for path in SPACES[name].axes}
+    assert set(joint.axes) == {path for name in NAMES[:6] for path in SPACES[name].axes}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,6 +103,78 @@ def test_what_is_no_space_is_refused(space):
 def test_a_grid_that_cannot_reach_both_ends_of_every_axis_says_how_many_samples_it_needs():
     assert "at least 64 samples, not 63" in refusal("joint", samples=63, search="grid").message
     require_fit(sweep("joint", samples=64, search="grid"), BASE)
+
+
+MOMENTUM = {"kind": "choice", "values": [0.0, 0.9]}
+KIND = {"kind": "choice", "values": ["sgd", "adam"]}
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ({"method.client_optimizer.kind": ["rmsprop"]}, "it never is"),
+        ({"method.server_optimizer.kind": ["sgd"]}, "neither given nor an axis before it"),
+        ({"method.client_optimizer.kind": []}, "at least 1"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(when, told):
+    axes = {"method.client_optimizer.kind": KIND, "method.client_optimizer.momentum": {**MOMENTUM, "when": when}}
+    with pytest.raises(SpecError, match=told):
+        resolve_space(axes)
+
+
+def test_a_condition_may_hang_on_a_field_that_is_given():
+    space = resolve_space(
+        {
+            "given": {"method.client_optimizer.kind": "adam"},
+            "axes": {
+                "method.client_optimizer.lr": {"kind": "uniform", "low": 0.1, "high": 1},
+                "method.client_optimizer.beta1": {
+                    "kind": "uniform",
+                    "low": 0.1,
+                    "high": 0.9,
+                    "when": {"method.client_optimizer.kind": ["adam"]},
+                },
+            },
+        }
+    )
+    assert "method.client_optimizer.beta1" in space.present(dict.fromkeys(space.axes, 0.5))
+    require_fit(SweepSpec(space=space, samples=3), BASE)
+
+
+def test_a_conditional_axis_is_checked_where_it_is_there():
+    bad = {"kind": "choice", "values": [0.0, 1.5], "when": {"method.client_optimizer.kind": ["sgd"]}}
+    issues = refusal({"method.client_optimizer.kind": KIND, "method.client_optimizer.momentum": bad}).issues
+    assert [issue.path for issue in issues] == ["method.client_optimizer.momentum"]
+
+
+def test_a_field_cannot_be_given_and_varied():
+    with pytest.raises(SpecError, match="both given and varied"):
+        resolve_space({"given": {"rounds": 3}, "axes": {"rounds": {"kind": "integer", "low": 1, "high": 5}}})
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ({"objectives": [{"series": "test_accuracy"}]}, "decides nothing"),
+        ({"objectives": [{"series": "costs.client_peak_bytes", "reduce": "sum"}]}, "no rounds to reduce"),
+        ({"objectives": []}, "at least 1"),
+        ({"objectives": [{"series": "bytes_up"}] * 2}, "the same"),
+        ({"objectives": [{"series": "bytes_up", "reduce": "sum"}], "scheduler": "asha"}, "no max sum of bytes_up yet"),
+        ({"warm_start": ["x"]}, "learns nothing"),
+        ({"budget": {"rounds": 0}}, "greater than or equal to 1"),
+        ({"budget": {"euros": 7}}, "xtra"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(plan, told):
+    with pytest.raises(SpecError, match=told):
+        plan_sweep("mu", {"samples": 3, **plan})
+
+
+def test_seeds_and_an_axis_over_the_seed_exclude_each_other():
+    space = {"seed": {"kind": "choice", "values": [1, 2]}}
+    with pytest.raises(SpecError, match="leave seed out"):
+        plan_sweep(space, {"samples": 3, "seeds": 2})
 
 
 def test_what_a_space_sets_comes_before_its_axes():

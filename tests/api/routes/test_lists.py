@@ -16,6 +16,10 @@ OPERATIONS = {
     "act_on_experiments",
     "cancel_experiment",
     "cancel_sweep",
+    "extend_sweep",
+    "pause_sweep",
+    "resume_sweep",
+    "retry_sweep",
     "check_health",
     "compare_experiments",
     "delete_experiment",
@@ -40,6 +44,7 @@ OPERATIONS = {
     "list_series",
     "query_series",
     "show_sweep",
+    "weigh_sweep",
     "submit_experiment",
     "submit_sweep",
 }

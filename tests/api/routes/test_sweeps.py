@@ -11,7 +11,8 @@ PROPOSALS = [{"method.zeroth_order.mu": 1e-3}, {"method.zeroth_order.mu": 1e-4}]
 
 @pytest.fixture
 def client(serve, sqlite_store):
-    with httpx.Client(base_url=serve(sqlite_store), trust_env=False) as opened:
+    # Who asks for importance first waits for imports.
+    with httpx.Client(base_url=serve(sqlite_store), trust_env=False, timeout=60) as opened:
         yield opened
 
 
@@ -66,7 +67,10 @@ def test_a_space_may_be_spelled_out(client):
         ({"samples": 0}, "samples"),
         ({"space": "joint", "search": "grid"}, "samples"),
         ({"search": "bayes"}, "search"),
-        ({"scheduler": "median"}, "scheduler"),
+        ({"scheduler": "hyperband"}, "scheduler"),
+        ({"objectives": [{"series": "test_accuracy"}]}, "objectives.0"),
+        ({"budget": {"rounds": 0}}, "budget.rounds"),
+        ({"seeds": 0}, "seeds"),
         ({"trials": 3}, "trials"),
     ],
 )
@@ -112,3 +116,75 @@ def test_a_queued_sweep_can_be_cancelled_once(client):
 def test_an_unknown_sweep_is_a_problem(client):
     for answer in (client.get("/v1/sweeps/none"), client.post("/v1/sweeps/none/cancel")):
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_sweep_shows_how_it_is_searched(client):
+    objectives = [{"series": "validation_accuracy"}, {"series": "costs.client_peak_bytes", "direction": "min"}]
+    id = submit(client, search="optuna", seeds=2, objectives=objectives, budget={"rounds": 1000})
+    page = client.get(f"/v1/sweeps/{id}").json()
+    assert (page["search"], page["seeds"], page["budget"]["rounds"], page["paused"]) == ("optuna", 2, 1000, False)
+    assert [objective["direction"] for objective in page["objectives"]] == ["max", "min"]
+
+
+def test_the_same_submission_under_a_key_is_one_sweep(client):
+    answers = [client.post("/v1/sweeps", json=body(), headers={"Idempotency-Key": "night"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    for other in ({"seed": 3}, {"samples": 3}):
+        assert client.post("/v1/sweeps", json=body(**other), headers={"Idempotency-Key": "night"}).status_code == 409
+
+
+def test_a_queued_sweep_is_paused_resumed_and_extended(client):
+    id = submit(client)
+    assert client.post(f"/v1/sweeps/{id}/pause").json()["paused"] is True
+    assert client.post(f"/v1/sweeps/{id}/resume").json()["paused"] is False
+    assert client.post(f"/v1/sweeps/{id}/extend", json={"samples": 4}).json()["samples"] == 12
+    assert client.post(f"/v1/sweeps/{id}/extend", json={"samples": 0}).status_code == 422
+    assert client.post(f"/v1/sweeps/{id}/retry").status_code == 409
+    client.post(f"/v1/sweeps/{id}/cancel")
+    assert client.post(f"/v1/sweeps/{id}/pause").status_code == 409
+
+
+def test_a_sweep_that_may_still_change_teaches_nothing(client):
+    earlier = submit(client)
+    answer = client.post("/v1/sweeps", json=body(search="optuna", warm_start=[earlier]))
+    assert (answer.status_code, answer.json()["issues"][0]["path"]) == (422, "warm_start")
+    assert client.post("/v1/sweeps", json=body(search="optuna", warm_start=["none"])).status_code == 404
+    client.post(f"/v1/sweeps/{earlier}/cancel")
+    assert client.post("/v1/sweeps", json=body(search="optuna", warm_start=[earlier])).status_code == 201
+
+
+def test_points_means_and_importance_of_a_sweep_with_seeds(client, sqlite_store, make_spec):
+    mus = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+    id = submit(client, samples=5, seeds=2)
+    sweeps = sqlite_store.sweeps
+    sweep = sweeps.claim(owner="test", lease_s=60)
+    proposals = [{"method.zeroth_order.mu": mu, "seed": seed} for mu in mus for seed in (0, 1)]
+    sweeps.running(id, sweep.token, owner_pid=4711, proposals=proposals)
+    for number in range(1, 11):
+        sweeps.submit_trial(id, sweep.token, number, make_spec(seed=number))
+        _, attempt = sqlite_store.claim(owner="test", lease_s=60)
+        result = {"validation_accuracy": number / 20, "test_accuracy": 0.8}
+        sqlite_store.finish(attempt.id, attempt.token, state=State.SUCCEEDED, reason=None, message=None, result=result)
+    page = client.get(f"/v1/sweeps/{id}").json()
+    assert [point["trials"] for point in page["points"]] == [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]
+    assert [point["means"][0] for point in page["points"]] == pytest.approx([0.075, 0.175, 0.275, 0.375, 0.475])
+    assert [point["optimal"] for point in page["points"]] == [False] * 4 + [True]
+    assert page["best"]["number"] == 9
+    weighed = client.get(f"/v1/sweeps/{id}/importance").json()
+    assert weighed["points"] == 5
+    (objective,) = weighed["objectives"]
+    assert objective["objective"] == "max validation_accuracy"
+    assert objective["importances"] == {"method.zeroth_order.mu": pytest.approx(1.0)}
+    assert objective["figure"]["data"][0]["y"] == ["method.zeroth_order.mu"]
+    drawn = client.get(f"/v1/sweeps/{id}/figures").json()["figures"]
+    assert set(drawn) == {
+        "parallel_coordinates",
+        "history: max validation_accuracy",
+        "slice: method.zeroth_order.mu: max validation_accuracy",
+    }
+
+
+def test_of_a_sweep_without_ended_points_nothing_is_known_of_importance(client):
+    weighed = client.get(f"/v1/sweeps/{submit(client)}/importance").json()
+    assert (weighed["points"], weighed["objectives"][0]["importances"]) == (0, {})

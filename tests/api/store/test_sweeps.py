@@ -9,9 +9,10 @@ from api.domain.sweeps import best_trial
 from api.routes.examples import example_spec
 from api.store import Store
 from heron_ray.errors import ConflictError, NotFoundError, StaleAttemptError
-from heron_ray.spec.space import SweepSpec
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import resolve_space
 
+ACCURACY = "validation_accuracy"
 PROPOSALS = [{"seed": 1}, {"seed": 2}, {"seed": 3}]
 SWEEP = SweepSpec(space=resolve_space({"seed": {"kind": "choice", "values": [1, 2, 3]}}), samples=3)
 
@@ -153,9 +154,10 @@ def test_scores_are_those_after_the_round_asked_for_and_the_end_is_told_with_the
     first, _ = begin(1), begin(2)
     score(store, first, 10, 0.5)
     score(store, first, 20, float("nan"))
-    assert store.sweeps.scores(sweep.id, {1: 0, 2: 0}) == {1: ([(10, 0.5), (20, 0.0)], False), 2: ([], False)}
+    assert store.sweeps.scores(sweep.id, {1: 0, 2: 0}, series=ACCURACY) == {1: ([(10, 0.5), (20, None)], False), 2: ([], False)}
     finish(store, first, 0.6)
-    assert store.sweeps.scores(sweep.id, {1: 10}) == {1: ([(20, 0.0)], True)}
+    assert store.sweeps.scores(sweep.id, {1: 10}, series=ACCURACY) == {1: ([(20, None)], True)}
+    assert store.sweeps.scores(sweep.id, {1: 0}) == {1: ([], True)}
 
 
 def test_a_trial_that_is_stopped_ends_with_the_reason_of_its_stop(store, sweep, begin):

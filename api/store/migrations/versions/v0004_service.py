@@ -1,4 +1,4 @@
-"""What people may set beside a spec, why a queued experiment waits, where a fork came from; sorted lists; artifacts, keys."""
+"""What people may set beside a spec, why one waits, where forks came from; sorted lists; artifacts; keys; objectives."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def upgrade() -> None:
     op.add_column("experiment", sa.Column("forked_round", sa.Integer))
     op.add_column("experiment", sa.Column("submitted_by", sa.String(32)))
     _sort_lists()
+    op.add_column("experiment", sa.Column("objectives", sa.JSON))
+    op.add_column("sweep", sa.Column("paused_at", sa.DateTime(timezone=True)))
+    op.add_column("sweep", sa.Column("submitted_by", sa.String(32)))
+    op.add_column("sweep", sa.Column("idempotency_key", sa.String(200)))
+    op.add_column("sweep", sa.Column("samples", sa.Integer))
+    op.create_index("uq_sweep_idempotency_key", "sweep", ["idempotency_key"], unique=True)
     op.create_table(
         "artifact",
         sa.Column(

@@ -16,7 +16,7 @@ from api.store.engine import open_engine, writer
 from api.store.tables import ApiKeyRow, ArtifactRow
 from api.store.upkeep.reflection import reflected_tables
 from heron_ray.spec import parse_spec
-from heron_ray.spec.space import SweepSpec
+from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import resolve_space
 
 Rows = dict[str, list[tuple[Any, ...]]]

@@ -1,0 +1,133 @@
+"""What a trial of a sweep costs beyond its own compute, beside the same experiments as plain Ray Tune function trainables.
+
+    python -m benchmarks.sweep_overhead --trials 40 --json benchmarks/results/sweep_overhead.json
+
+Both run one trial after another on one machine, in one run of this program. The overhead of a trial is the time from the end of
+the one before it to its own, less the seconds that its simulation measured. The first trial of each pays for starting up and is
+left out. Memory and open files are those of every process of the sweep, after its second trial and after its last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from api.dispatcher.embedded import EmbeddedDispatcher
+from api.domain.states import TERMINAL
+from heron_ray.spec import ExperimentSpec, parse_spec, read_spec_file
+from tune_spaces import require_fit, sweep_of, trial_spec
+
+MIB = 2**20
+LOOK_S = 0.1
+SPEC = Path(__file__).parents[1] / "experiments" / "digits-heron.yaml"
+RATES = {"method.client_optimizer.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
+
+
+def main() -> None:
+    """Measure both and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    base = {**read_spec_file(SPEC), "rounds": arguments.rounds, "evaluation": {"every": 10}}
+    ours, specs = measure_sweep(base, arguments.trials)
+    plain = measure_tune(specs)
+    ratio = ours["overhead_ms"]["median"] / plain["overhead_ms"]["median"]
+    report = {"trials": arguments.trials, "rounds": arguments.rounds, "heron": ours, "tune": plain, "ratio_of_medians": ratio}
+    print(json.dumps(report, indent=2))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def measure_sweep(base: Mapping[str, Any], trials: int) -> tuple[dict[str, Any], list[ExperimentSpec]]:
+    """What `heron sweep run --concurrency 1` does; also the trials' experiments, for the other side."""
+    sweep = sweep_of({"space": {"axes": RATES}, "samples": trials})
+    name = require_fit(sweep, base).name
+    with EmbeddedDispatcher(concurrency=1) as dispatcher:
+        store = dispatcher.store
+        id = store.sweeps.submit(base, sweep, name=name).id
+        early: list[dict[str, Any]] = []
+        while store.sweeps.get(id).state not in TERMINAL:
+            if not early and sum(trial.state in TERMINAL for trial in store.sweeps.trials(id)) >= 2:
+                early = processes()
+            time.sleep(LOOK_S)
+        late = processes()
+        found = [store.get(trial.experiment_id or "") for trial in store.sweeps.trials(id)]
+        runs = sorted((run.updated_at.timestamp(), (run.result or {})["wall_seconds"]) for run in found)
+        specs = [trial_spec(base, sweep.space, trial.overrides) for trial in store.sweeps.trials(id)]
+    return {**summary(runs), "processes_early": early, "processes_late": late}, specs
+
+
+def measure_tune(specs: Sequence[ExperimentSpec]) -> dict[str, Any]:
+    """The same experiments as a function that Ray Tune calls."""
+    import ray
+    from ray import tune
+
+    def trainable(config: dict[str, Any]) -> None:
+        from heron_ray.simulation import ListSink, LocalExecutor, Simulation
+
+        result = Simulation(parse_spec(config["spec"]), LocalExecutor(), sink=ListSink()).run()
+        tune.report({"validation_accuracy": result.validation_accuracy, "wall": result.wall_seconds})
+
+    os.environ |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    ends: list[tuple[float, float]] = []
+
+    class Ends(tune.Callback):  # type: ignore[misc]
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            ends.append((time.time(), trial.last_result["wall"]))
+
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            tune.Tuner(
+                trainable,
+                param_space={"spec": tune.grid_search([spec.canonical() for spec in specs])},
+                tune_config=tune.TuneConfig(metric="validation_accuracy", mode="max", max_concurrent_trials=1),
+                run_config=tune.RunConfig(storage_path=directory, verbose=0, callbacks=[Ends()]),
+            ).fit()
+    finally:
+        ray.shutdown()
+    return summary(sorted(ends))
+
+
+def summary(runs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Overheads of (end, own seconds) pairs in order of their ends."""
+    over = [1000 * (end - before - own) for (before, _), (end, own) in itertools.pairwise(runs)]
+    own = [own for _, own in runs]
+    return {
+        "own_s_median": round(statistics.median(own), 4),
+        "overhead_ms": {
+            "median": round(statistics.median(over), 1),
+            "p90": round(statistics.quantiles(over, n=10)[-1], 1),
+            "mean": round(statistics.fmean(over), 1),
+        },
+    }
+
+
+def processes() -> list[dict[str, Any]]:
+    """This process and everything below it: command, resident memory, open files."""
+    here = psutil.Process()
+    found = []
+    for process in (here, *here.children(recursive=True)):
+        try:
+            name = process.name() if process.pid != here.pid else "this program: dispatcher"
+            memory, files = process.memory_info().rss / MIB, process.num_fds()
+            found.append({"name": name, "rss_mib": round(memory, 1), "files": files})
+        except psutil.Error:
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    main()
