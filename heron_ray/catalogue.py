@@ -24,6 +24,7 @@ PATHS: Final[Mapping[str, str]] = MappingProxyType(
         "partitioners": "partition",
         "rules": "aggregation",
         "attacks": "attack",
+        "defences": "smashed_defence",
     }
 )
 """Which spec path the parts of a shelf stand at."""

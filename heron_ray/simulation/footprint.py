@@ -3,8 +3,9 @@
     memory = processes x BASE + hosts x client peak + servers + data
 
 with hosts = the client actors (1 without Ray). A server holds its parameters four times (values, gradients, optimizer state,
-a copy on its way); a rule that needs the whole cohort at once holds a vector per client; the data lie once with whoever loaded
-them and once in Ray's object store. The estimate is for letting experiments in, so it errs on the large side.
+a copy on its way); a rule that needs the whole cohort at once holds a vector per client, attackers that know the cohort two.
+The data lie once with whoever loaded them and once in Ray's object store. The estimate errs on the large side: it is for
+letting experiments in.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 import torch
 
+from heron_ray.federation import make_attack, make_defence
 from heron_ray.models import build_model
 from heron_ray.simulation.profile import client_costs
 from heron_ray.spec import ExperimentSpec
@@ -80,6 +82,10 @@ def _server_bytes(spec: ExperimentSpec) -> int:
         for parts in ((model.front, model.auxiliary), (model.back,))
     )
     gathered = 0 if spec.aggregation.kind == "mean" else spec.clients.cohort * client
+    if spec.attack is not None and make_attack(spec.attack).needs_cohort:
+        gathered = 2 * spec.clients.cohort * client
+    if spec.smashed_defence is not None and make_defence(spec.smashed_defence).rule is not None:
+        gathered += spec.clients.cohort * back
     return _COPIES * (client + back) + gathered
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from heron_ray.federation import Attack, make_attack
@@ -20,8 +21,12 @@ from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Message, Progress, Scripts, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
+from heron_ray.simulation.roles.collusion import attacked_place
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
+
+Forge: TypeAlias = Callable[[Float32Array, NDArray[np.int64]], tuple[Float32Array, NDArray[np.int64]]]
+"""From smashed data and labels to those that are sent in their place."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -30,8 +35,8 @@ class _Run:
 
     `saved` holds a client's vector while another uses the buffers; a block runs to its end at once.
 
-    `attacks` are what they do in this round; None for each that is honest. `scalars` are what a client last put into an
-    exchange; so many `seeds` come down beside their mean.
+    `attacks` are what they do in this round; None for each that is honest. So many `uploads` went up. `scalars` are what a
+    client last put into an exchange; so many `seeds` come down beside their mean.
     """
 
     numbers: tuple[int, ...]
@@ -40,6 +45,7 @@ class _Run:
     attacks: tuple[Attack | None, ...]
     kept: ClientState
     waiting: Waiting | None = None
+    uploads: int = 0
     barriers: int = 0
     seeds: int = 0
     scalars: Float32Array | None = None
@@ -76,10 +82,16 @@ class _Outbox:
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     bytes: int = 0
 
-    def take_upload(self, number: int, upload: Upload) -> None:
-        """Copy the arrays out, in the default order: the client's smashed data are free when its generator goes on."""
+    def take_upload(self, number: int, upload: Upload, forge: Forge | None = None) -> None:
+        """Copy the arrays out, in the default order: the client's smashed data are free when its generator goes on.
+
+        `forge` is what a client that attacks them makes of all smashed data of the upload.
+        """
         z, y = np.array(upload.z.cpu().numpy(), order="C"), upload.y.cpu().numpy()
         also = {kind: np.array(tensor.cpu().numpy(), order="C") for kind, tensor in upload.also.items()}
+        if forge is not None:
+            also = {kind: forge(array, y)[0] if kind.startswith("smashed") else array for kind, array in also.items()}
+            z, y = forge(z, y)
         self.uploads.append((number, z, y, also))
         self.bytes += z.nbytes + y.nbytes + sum(array.nbytes for array in also.values())
         accounting.count_upload(self.traffic, z, y, also)
@@ -102,7 +114,9 @@ class ClientHost:
         """Build the model and the method."""
         self._setup = setup
         self._method = make_method(setup.spec.method)
-        self._attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
+        attack = setup.spec.attack
+        self._attack = make_attack(attack) if attack is not None else None
+        self._attacked = attack.paths() if attack is not None else ()
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
         compute, clients = setup.spec.compute, setup.spec.clients
@@ -151,8 +165,8 @@ class ClientHost:
             traffic=outbox.traffic,
         )
         message = Message(
-            uploads=_pack_uploads(chunk.round, outbox),
-            updates=self._pack_updates(outbox),
+            uploads=_pack_uploads(chunk, outbox),
+            updates=self._pack_updates(chunk, outbox),
             scalars=tuple(run.scalars for run in runs if run.waiting is Waiting.COHORT and run.scalars is not None),
         )
         return progress, message
@@ -180,10 +194,12 @@ class ClientHost:
         def batch(step: int) -> tuple[Tensor, Tensor]:
             indices = torch.from_numpy(np.stack([one.indices(step) for one in batches]))
             y = train.y.index_select(0, indices.view(-1)).view(indices.shape)
-            for labels, attack in zip(y, attacks, strict=True):
-                if attack is not None:
-                    labels.copy_(attack.on_labels(labels, classes=self._setup.dataset.classes))
             x = train.x.index_select(0, indices.view(-1)).view(*indices.shape, *train.x.shape[1:])
+            for samples, labels, attack in zip(x, y, attacks, strict=True):
+                if attack is not None and "data" in self._attacked:
+                    false_samples, false_labels = attack.on_batch(samples, labels, classes=self._setup.dataset.classes)
+                    samples.copy_(false_samples)
+                    labels.copy_(false_labels)
             return (x if is_block else x[0]).to(device), (y if is_block else y[0]).to(device)
 
         def positions(step: int) -> Tensor:
@@ -234,11 +250,12 @@ class ClientHost:
             reply = None
             if isinstance(message, Exchange):
                 accounting.count_exchange_up(outbox.traffic, message)
-                run.scalars, run.seeds = np.array(message.scalars.cpu().numpy()), message.seeds
                 run.barriers += 1
+                run.scalars, run.seeds = self._exchanged(run, np.array(message.scalars.cpu().numpy())), message.seeds
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(run.numbers[0], message)
+                outbox.take_upload(run.numbers[0], message, self._forge(run, 0, run.uploads))
+                run.uploads += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
                 elif outbox.bytes >= CHUNK_BYTES:
@@ -255,8 +272,9 @@ class ClientHost:
                 message = next(run.generator)
             except StopIteration as end:
                 for position, number in enumerate(run.numbers):
-                    for upload in uploads:
-                        outbox.take_upload(number, Upload(z=upload.z[position], y=upload.y[position]))
+                    for index, upload in enumerate(uploads):
+                        own = Upload(z=upload.z[position], y=upload.y[position])
+                        outbox.take_upload(number, own, self._forge(run, position, index))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
@@ -288,7 +306,8 @@ class ClientHost:
             accounting.count_update(outbox.traffic, self._method, self._vector, update)
             kept = self._kept(update)
             if update.script is not None:
-                outbox.take_update(number, vector.statistics(shared).reshape(-1), update.script, kept)
+                script = self._script(run.round, number, attack, update.script)
+                outbox.take_update(number, vector.statistics(shared).reshape(-1), script, kept)
             elif shared or kept:
                 outbox.take_update(number, self._update(run.round, number, attack, values - broadcast), None, kept)
 
@@ -303,17 +322,51 @@ class ClientHost:
 
     def _update(self, round: int, number: int, attack: Attack | None, update: Float32Array) -> Float32Array:
         """What a client uploads [P]: its shared parts minus the broadcast ones, if it is honest."""
-        if attack is None:
+        if attack is None or not {"parameters", "auxiliary"}.intersection(self._attacked):
             return update
-        return attack.on_update(update, generator(derive(self._setup.spec.seed, Purpose.ATTACK, round, number)))
+        place = attacked_place(self._attacked, self._vector)
+        forged = update.copy()
+        forged[place] = attack.on_update(update[place], self._draw(round, number))
+        return forged
 
-    def _pack_updates(self, outbox: _Outbox) -> Updates | None:
+    def _forge(self, run: _Run, position: int, upload: int) -> Forge | None:
+        """What the client at a position of a run makes of its upload of that index in this round; None if it is honest."""
+        attack = run.attacks[position]
+        if attack is None or "smashed" not in self._attacked:
+            return None
+        draw, classes = self._draw(run.round, run.numbers[position], upload), self._setup.dataset.classes
+        return lambda z, y: attack.on_upload(z, y, draw, classes=classes)
+
+    def _script(self, round: int, number: int, attack: Attack | None, script: Script) -> Script:
+        """What a client uploads in place of its update: how it was made, if it is honest."""
+        if attack is None or "scalars" not in self._attacked:
+            return script
+        probes = len(script.seeds) // self._setup.spec.clients.local_steps
+        scalars = script.coefficients.cpu().numpy()
+        own = [seed for seed in script.seeds if isinstance(seed, int)]
+        seeds, forged = attack.on_scalars(own, scalars, probes, self._draw(round, number))
+        return Script(seeds=seeds, coefficients=torch.from_numpy(forged))
+
+    def _exchanged(self, run: _Run, scalars: Float32Array) -> Float32Array:
+        """What a client puts into an exchange: its scalars, if it is honest."""
+        attack = run.attacks[0]
+        if attack is None or "scalars" not in self._attacked:
+            return scalars
+        return attack.on_scalars((), scalars, len(scalars), self._draw(run.round, run.numbers[0], run.barriers))[1]
+
+    def _draw(self, *place: int) -> np.random.Generator:
+        """An attacker's noise, by round, client and where there are several, which of its messages."""
+        return generator(derive(self._setup.spec.seed, Purpose.ATTACK, *place))
+
+    def _pack_updates(self, chunk: Chunk, outbox: _Outbox) -> Updates | None:
         if not outbox.updates:
             return None
         numbers, vectors, told, states = zip(*outbox.updates, strict=True)
         rows, scripts = np.stack(vectors), [script for script in told if script is not None]
         return Updates(
+            round=chunk.round,
             clients=numbers,
+            attackers=chunk.attackers,
             samples=tuple(len(self._setup.shards[number]) for number in numbers),
             vectors=None if scripts else rows,
             scripts=_pack_scripts(scripts, rows) if scripts else None,
@@ -340,13 +393,14 @@ def _pack_scripts(scripts: list[Script], statistics: Float32Array) -> Scripts:
     )
 
 
-def _pack_uploads(round: int, outbox: _Outbox) -> Uploads | None:
+def _pack_uploads(chunk: Chunk, outbox: _Outbox) -> Uploads | None:
     if not outbox.uploads:
         return None
     clients, zs, ys, others = zip(*outbox.uploads, strict=True)
     return Uploads(
-        round=round,
+        round=chunk.round,
         clients=clients,
+        attackers=chunk.attackers,
         sizes=tuple(len(y) for y in ys),
         z=np.concatenate(zs),
         y=np.concatenate(ys),

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from heron_ray.federation import make_rule
+from heron_ray.federation import make_attack, make_rule
 from heron_ray.methods import Script, make_method
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
+from heron_ray.simulation.roles.collusion import Collusion, attacked_place
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
 
@@ -28,6 +29,17 @@ class FederationServer:
         self._vector = self._replica.numpy(self._method.shared_parts)
         self._states: dict[int, ClientState] = {}
         self._collected = 0
+        self._pools_scalars = setup.spec.aggregation.kind != "mean"
+        self._collusion = self._build_collusion(setup)
+
+    def _build_collusion(self, setup: Setup) -> Collusion | None:
+        """Where attackers know the whole cohort, what they do."""
+        if setup.spec.attack is None or not (attack := make_attack(setup.spec.attack)).needs_cohort:
+            return None
+        paths = setup.spec.attack.paths()
+        if "smashed" in paths:
+            return None
+        return Collusion(attack, attacked_place(paths, self._replica), size=len(self._vector), seed=setup.spec.seed)
 
     def broadcast(self) -> Float32Array:
         """The message that begins a round: the global values of the shared parts [P]."""
@@ -55,8 +67,11 @@ class FederationServer:
     def _take(self, updates: Updates) -> None:
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
-            for samples, update in zip(updates.samples, vectors, strict=True):
-                self._rule.add(update, samples)
+            for client, samples, update in zip(updates.clients, updates.samples, vectors, strict=True):
+                if self._collusion is None:
+                    self._rule.add(update, samples)
+                else:
+                    self._collusion.add(updates.round, update, samples, attacks=client in updates.attackers)
                 self._collected += 1
         self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
 
@@ -71,21 +86,34 @@ class FederationServer:
         return np.stack(updates)
 
     def exchange(self, *messages: Message) -> Float32Array:
-        """The mean [S] over the cohort of the clients' scalars, one message per chunk in canonical order."""
+        """The clients' scalars joined over the cohort [S], one message per chunk in canonical order.
+
+        All clients probed the same directions, so a robust rule may join q scalars where it would else join P parameters.
+        """
         rows = np.stack([row for message in messages for row in message.scalars])
+        if self._pools_scalars:
+            for row in rows:
+                self._rule.add(row, 1)
+            return self._rule.result()
         mean: Float32Array = rows.sum(axis=0, dtype=np.float64) / len(rows)
         return mean.astype(np.float32)
 
     def aggregate(self) -> bool:
         """End the round: apply the joined update, if any came. Returns whether the global values are finite."""
         if self._collected:
-            self._vector = self._vector + self._rule.result()
+            if self._collusion is not None:
+                for update, samples in self._collusion.take(self._rule):
+                    self._rule.add(update, samples)
+            joined = self._rule.result()
+            if self._collusion is not None:
+                self._collusion.joined(joined)
+            self._vector = self._vector + joined
             self._collected = 0
         return bool(np.isfinite(self._vector).all())
 
     def state(self) -> dict[str, Float32Array]:
         """All that must be kept to continue: the global values and what clients keep."""
-        state = {"client": self.shared_parts()}
+        state = {"client": self.shared_parts()} | (self._collusion.state() if self._collusion is not None else {})
         for client, vectors in sorted(self._states.items()):
             state |= {f"kept.{client}.{name}": vector for name, vector in vectors.items()}
         return state
@@ -93,6 +121,8 @@ class FederationServer:
     def load(self, state: Mapping[str, Float32Array]) -> None:
         """Continue from what `state` gave."""
         self._vector = np.array(state["client"])
+        if self._collusion is not None:
+            self._collusion.load(state)
         states: dict[int, dict[str, Float32Array]] = {}
         for name, vector in state.items():
             if name.startswith("kept."):
