@@ -125,7 +125,7 @@ def test_a_zero_update_from_all_but_one_leaves_the_mean_a_sixth_of_that_one(make
 
 def test_one_infinite_update_ends_a_run_under_the_mean_and_not_under_the_median(make_spec: MakeSpec) -> None:
     attack = "attack={kind: non_finite, byzantine: 1}"
-    with pytest.raises(DivergedError, match="client parameters.*robust aggregation"):
+    with pytest.raises(DivergedError, match=r"client parameters.*robust aggregation"):
         run(make_spec(attack))
     assert np.isfinite(run(make_spec(attack, "aggregation={kind: median}"))[2]).all()
 

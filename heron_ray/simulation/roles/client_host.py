@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from heron_ray.federation import Attack, make_attack
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Upload, make_method
 from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.models.compiled import compiled_forwards
-from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Message, Progress, Scripts, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
-from heron_ray.simulation.roles.collusion import attacked_place
+from heron_ray.simulation.roles.byzantine import Byzantine, Forge
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
-
-Forge: TypeAlias = Callable[[Float32Array, NDArray[np.int64]], tuple[Float32Array, NDArray[np.int64]]]
-"""From smashed data and labels to those that are sent in their place."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -42,7 +36,7 @@ class _Run:
     numbers: tuple[int, ...]
     round: int
     generator: ClientRound
-    attacks: tuple[Attack | None, ...]
+    attacks: tuple[Byzantine | None, ...]
     kept: ClientState
     waiting: Waiting | None = None
     uploads: int = 0
@@ -114,11 +108,10 @@ class ClientHost:
         """Build the model and the method."""
         self._setup = setup
         self._method = make_method(setup.spec.method)
-        attack = setup.spec.attack
-        self._attack = make_attack(attack) if attack is not None else None
-        self._attacked = attack.paths() if attack is not None else ()
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
+        attack = setup.spec.attack
+        self._byzantine = Byzantine(attack, setup, self._vector) if attack is not None else None
         compute, clients = setup.spec.compute, setup.spec.clients
         self._compiled = compiled_forwards(self._model, batch_size=clients.batch_size) if compute.compile else None
         self._initial = self._vector.numpy(self._method.own_parts)
@@ -174,7 +167,7 @@ class ClientHost:
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
         runs = []
         for position, numbers in enumerate(chunk.blocks):
-            attacks = tuple(self._attack if number in chunk.attackers else None for number in numbers)
+            attacks = tuple(self._byzantine if number in chunk.attackers else None for number in numbers)
             kept = kept_states[position] if kept_states else {}
             begun = self._method.client_round(self._client(chunk.round, numbers, kept, attacks))
             runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept))
@@ -182,7 +175,7 @@ class ClientHost:
                 accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
 
-    def _client(self, round: int, numbers: tuple[int, ...], kept: ClientState, attacks: tuple[Attack | None, ...]) -> Client:
+    def _client(self, round: int, numbers: tuple[int, ...], kept: ClientState, attacks: tuple[Byzantine | None, ...]) -> Client:
         """A client as its method sees it; a block of clients where there are several. Only single clients keep anything."""
         spec, train, shards = self._setup.spec, self._setup.dataset.train, [self._setup.shards[number] for number in numbers]
         batches = [
@@ -196,10 +189,8 @@ class ClientHost:
             y = train.y.index_select(0, indices.view(-1)).view(indices.shape)
             x = train.x.index_select(0, indices.view(-1)).view(*indices.shape, *train.x.shape[1:])
             for samples, labels, attack in zip(x, y, attacks, strict=True):
-                if attack is not None and "data" in self._attacked:
-                    false_samples, false_labels = attack.on_batch(samples, labels, classes=self._setup.dataset.classes)
-                    samples.copy_(false_samples)
-                    labels.copy_(false_labels)
+                if attack is not None:
+                    attack.poison(samples, labels)
             return (x if is_block else x[0]).to(device), (y if is_block else y[0]).to(device)
 
         def positions(step: int) -> Tensor:
@@ -251,10 +242,12 @@ class ClientHost:
             if isinstance(message, Exchange):
                 accounting.count_exchange_up(outbox.traffic, message)
                 run.barriers += 1
-                run.scalars, run.seeds = self._exchanged(run, np.array(message.scalars.cpu().numpy())), message.seeds
+                run.scalars, run.seeds = np.array(message.scalars.cpu().numpy()), message.seeds
+                if (attack := run.attacks[0]) is not None:
+                    run.scalars = attack.scalars(run.round, run.numbers[0], run.barriers, run.scalars)
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(run.numbers[0], message, self._forge(run, 0, run.uploads))
+                outbox.take_upload(run.numbers[0], message, _forge(run, 0, run.uploads))
                 run.uploads += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
@@ -274,7 +267,7 @@ class ClientHost:
                 for position, number in enumerate(run.numbers):
                     for index, upload in enumerate(uploads):
                         own = Upload(z=upload.z[position], y=upload.y[position])
-                        outbox.take_upload(number, own, self._forge(run, position, index))
+                        outbox.take_upload(number, own, _forge(run, position, index))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
@@ -306,10 +299,11 @@ class ClientHost:
             accounting.count_update(outbox.traffic, self._method, self._vector, update)
             kept = self._kept(update)
             if update.script is not None:
-                script = self._script(run.round, number, attack, update.script)
+                script = update.script if attack is None else attack.script(run.round, number, update.script)
                 outbox.take_update(number, vector.statistics(shared).reshape(-1), script, kept)
             elif shared or kept:
-                outbox.take_update(number, self._update(run.round, number, attack, values - broadcast), None, kept)
+                own = values - broadcast
+                outbox.take_update(number, own if attack is None else attack.update(run.round, number, own), None, kept)
 
     def _kept(self, update: ClientUpdate) -> ClientState:
         """What a client that has ended its round keeps for its next one. Aligned parts are kept as they came."""
@@ -319,44 +313,6 @@ class ClientHost:
         if personal := self._method.parts_to_be(Fate.PERSONAL):
             kept[OWN] = self._vector.numpy(personal)
         return kept
-
-    def _update(self, round: int, number: int, attack: Attack | None, update: Float32Array) -> Float32Array:
-        """What a client uploads [P]: its shared parts minus the broadcast ones, if it is honest."""
-        if attack is None or not {"parameters", "auxiliary"}.intersection(self._attacked):
-            return update
-        place = attacked_place(self._attacked, self._vector)
-        forged = update.copy()
-        forged[place] = attack.on_update(update[place], self._draw(round, number))
-        return forged
-
-    def _forge(self, run: _Run, position: int, upload: int) -> Forge | None:
-        """What the client at a position of a run makes of its upload of that index in this round; None if it is honest."""
-        attack = run.attacks[position]
-        if attack is None or "smashed" not in self._attacked:
-            return None
-        draw, classes = self._draw(run.round, run.numbers[position], upload), self._setup.dataset.classes
-        return lambda z, y: attack.on_upload(z, y, draw, classes=classes)
-
-    def _script(self, round: int, number: int, attack: Attack | None, script: Script) -> Script:
-        """What a client uploads in place of its update: how it was made, if it is honest."""
-        if attack is None or "scalars" not in self._attacked:
-            return script
-        probes = len(script.seeds) // self._setup.spec.clients.local_steps
-        scalars = script.coefficients.cpu().numpy()
-        own = [seed for seed in script.seeds if isinstance(seed, int)]
-        seeds, forged = attack.on_scalars(own, scalars, probes, self._draw(round, number))
-        return Script(seeds=seeds, coefficients=torch.from_numpy(forged))
-
-    def _exchanged(self, run: _Run, scalars: Float32Array) -> Float32Array:
-        """What a client puts into an exchange: its scalars, if it is honest."""
-        attack = run.attacks[0]
-        if attack is None or "scalars" not in self._attacked:
-            return scalars
-        return attack.on_scalars((), scalars, len(scalars), self._draw(run.round, run.numbers[0], run.barriers))[1]
-
-    def _draw(self, *place: int) -> np.random.Generator:
-        """An attacker's noise, by round, client and where there are several, which of its messages."""
-        return generator(derive(self._setup.spec.seed, Purpose.ATTACK, *place))
 
     def _pack_updates(self, chunk: Chunk, outbox: _Outbox) -> Updates | None:
         if not outbox.updates:
@@ -372,6 +328,12 @@ class ClientHost:
             scripts=_pack_scripts(scripts, rows) if scripts else None,
             states=states,
         )
+
+
+def _forge(run: _Run, position: int, upload: int) -> Forge | None:
+    """What the client at a position of a run makes of its upload of that index; None if it is honest."""
+    attack = run.attacks[position]
+    return None if attack is None else attack.forge(run.round, run.numbers[position], upload)
 
 
 def _of_each(update: ClientUpdate, clients: int) -> list[ClientUpdate]:
