@@ -17,9 +17,10 @@ from typing import Any, Final
 
 import torch
 
-from heron_ray.federation import make_attack, make_defence
+from heron_ray.federation import make_defence
 from heron_ray.models import build_model
 from heron_ray.simulation.profile import client_costs
+from heron_ray.simulation.roles.collusion import colluding
 from heron_ray.spec import ExperimentSpec
 
 BASE_BYTES: Final = 350 * 2**20
@@ -82,7 +83,7 @@ def _server_bytes(spec: ExperimentSpec) -> int:
         for parts in ((model.front, model.auxiliary), (model.back,))
     )
     gathered = 0 if spec.aggregation.kind == "mean" else spec.clients.cohort * client
-    if spec.attack is not None and make_attack(spec.attack).needs_cohort:
+    if colluding(spec.attack) is not None:
         gathered = 2 * spec.clients.cohort * client
     if spec.smashed_defence is not None and make_defence(spec.smashed_defence).rule is not None:
         gathered += spec.clients.cohort * back

@@ -98,7 +98,7 @@ class _Attack(Section):
         if path in ("parameters", "auxiliary") and not method.sends_vectors():
             return "kind", (
                 f"{kind} acts on the parameters that clients upload, and {method.kind}'s clients upload none here: "
-                "use attack=null, or label_flip"
+                "use attack=null, or attack another path, as label_flip does"
             )
         if path == "auxiliary" and not method.averages_auxiliary:
             return (

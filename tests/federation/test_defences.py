@@ -9,9 +9,13 @@ from pydantic import TypeAdapter
 from heron_ray.federation import SmashedDefence, make_defence
 from heron_ray.federation.defences.window import Window
 from heron_ray.federation.registry import DEFENCES
+from heron_ray.methods import make_method
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
 from heron_ray.simulation.events import RoundFinished
+from heron_ray.simulation.messages import Message, Uploads
+from heron_ray.simulation.roles import MainServer
+from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.smashed_defence import SmashedDefenceSpec
 from tests.conftest import MakeSpec, method_overrides
@@ -94,22 +98,31 @@ def test_every_method_with_a_main_server_can_be_defended(make_spec: MakeSpec, ki
     assert ("uploads_filtered" in rounds[0].metrics) is ("filter" in section)
 
 
-@pytest.mark.parametrize("kind", ["sflv2", "sflv1", "ho_sfl", "fsl_sage", "fedgkt"])
-def test_a_server_that_may_learn_from_nothing_stays_as_it_was_and_answers_all_the_same(make_spec: MakeSpec, kind: str) -> None:
-    attack = "attack={kind: non_finite, byzantine: 6, path: smashed}"
-    if kind in ("sflv2", "sflv1", "ho_sfl", "fedgkt"):
-        attack = "attack=null"
-    nothing = "smashed_defence={kind: norm_filter, deviations: 1.0e-6, warmup: 3}"
-    spec = make_spec(*method_overrides(kind), attack, nothing, "rounds=1", "method.client_optimizer.lr=1e-6")
-    with LocalExecutor() as executor:
-        Simulation(spec, executor, should_stop=lambda: True).run()
-        before = executor.main_server.call("state")["back"]
-        result = Simulation(spec, executor).run()
-        after = executor.main_server.call("state")["back"]
-    assert np.isfinite(after).all()
-    # Within the warm-up three uploads are learned from, but for infinite ones.
-    assert np.array_equal(before, after) is (kind == "fsl_sage")
-    assert result.costs.bytes_down > 0
+@pytest.mark.parametrize("kind", WITH_SERVER)
+def test_a_refused_upload_leaves_the_main_server_as_it_was_and_a_coupled_client_is_answered(
+    make_spec: MakeSpec, kind: str
+) -> None:
+    optimizer = "method.server_optimizer={kind: adam, lr: 0.01}"
+    setup = Setup.build(make_spec(*method_overrides(kind), optimizer, "smashed_defence={kind: norm_filter}"))
+    server = MainServer(setup)
+
+    def consume(z: np.ndarray) -> np.ndarray | None:
+        kinds = {"mu_splitfed": {"smashed_above": z, "smashed_below": z}, "fedgkt": {"logits": z[:, :10].copy()}}
+        also = kinds.get(kind, {})
+        uploads = Uploads(round=1, clients=(0,), sizes=(4,), z=z, y=np.arange(4), also=also, attackers=(0,))
+        return server.consume(Message(uploads=uploads, updates=None, scalars=()))
+
+    z = np.random.default_rng(0).normal(size=(4, 16)).astype(np.float32)
+    consume(z)
+    before = server.state()
+    answer = consume(np.full_like(z, np.inf))
+    after = server.state()
+    assert set(before) == set(after)
+    learned = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert learned == set()
+    assert (answer is not None) is make_method(setup.spec.method).coupled
+    (_, _, _, counts), _ = server.finish_round(1)
+    assert counts == {"uploads_filtered": 1, "byzantine_uploads_filtered": 1}
 
 
 @pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)

@@ -11,13 +11,20 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from heron_ray.federation import AggregationRule, Attack, Cohort
+from heron_ray.federation import AggregationRule, Attack, Cohort, make_attack
 from heron_ray.seeds import Purpose, derive, generator
+from heron_ray.spec.attack import AttackSpec
 from heron_ray.vectors import FlatVector, Float32Array
 
 _LAST = "attack.last"
 _ALL = -1
 """In the place of a client's number, in the seeds of noise that colluding clients draw."""
+
+
+def colluding(spec: AttackSpec | None) -> Attack | None:
+    """The attack that `spec` describes, if its attackers know all updates of the round."""
+    attack = make_attack(spec) if spec is not None and "smashed" not in spec.paths() else None
+    return attack if attack is not None and attack.needs_cohort else None
 
 
 def attacked_place(paths: Collection[str], vector: FlatVector) -> slice:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from heron_ray.federation import make_attack, make_rule
+from heron_ray.federation import make_rule
 from heron_ray.methods import Script, make_method
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
-from heron_ray.simulation.roles.collusion import Collusion, attacked_place
+from heron_ray.simulation.roles.collusion import Collusion, attacked_place, colluding
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
 
@@ -30,16 +30,10 @@ class FederationServer:
         self._states: dict[int, ClientState] = {}
         self._collected = 0
         self._pools_scalars = setup.spec.aggregation.kind != "mean"
-        self._collusion = self._build_collusion(setup)
-
-    def _build_collusion(self, setup: Setup) -> Collusion | None:
-        """Where attackers know the whole cohort, what they do."""
-        if setup.spec.attack is None or not (attack := make_attack(setup.spec.attack)).needs_cohort:
-            return None
-        paths = setup.spec.attack.paths()
-        if "smashed" in paths:
-            return None
-        return Collusion(attack, attacked_place(paths, self._replica), size=len(self._vector), seed=setup.spec.seed)
+        self._collusion: Collusion | None = None
+        if setup.spec.attack is not None and (attack := colluding(setup.spec.attack)) is not None:
+            place = attacked_place(setup.spec.attack.paths(), self._replica)
+            self._collusion = Collusion(attack, place, size=len(self._vector), seed=setup.spec.seed)
 
     def broadcast(self) -> Float32Array:
         """The message that begins a round: the global values of the shared parts [P]."""
