@@ -115,7 +115,7 @@ def test_colluding_attackers_are_repeatable_in_every_cohort(make_spec: MakeSpec,
     assert run(nobody)[0].trajectory_digest != first
 
 
-def test_a_zero_update_from_all_but_one_leaves_the_mean_a_sixth_of_that_one(make_spec: MakeSpec) -> None:
+def test_zero_updates_from_everybody_leave_the_client_model_as_it_was(make_spec: MakeSpec) -> None:
     spec = make_spec("attack={kind: zero, byzantine: 6}", "rounds=1")
     with LocalExecutor() as executor:
         Simulation(spec, executor, should_stop=lambda: True).run()
