@@ -35,8 +35,8 @@ def attacked_place(paths: Collection[str], vector: FlatVector) -> slice:
 class Collusion:
     """Keeps a round's updates until all are there, then forges those of the attackers.
 
-    Memory: the cohort n times parameters P, and as much again while the attack is made, under the mean as well. Without
-    an attacker, or an honest client, among the cohort nothing is forged.
+    Memory: the cohort n times parameters P, under the mean as well; twice that while the attack is made, three times with a
+    search. Without an attacker, or an honest client, among the cohort nothing is forged.
 
     Args:
         attack: What they do.
@@ -67,6 +67,7 @@ class Collusion:
         rows = np.stack([update for update, _, _ in updates])
         samples = [count for _, count, _ in updates]
         attacks = np.array([attacker for _, _, attacker in updates])
+        del updates
         if attacks.any() and not attacks.all():
             rows[attacks, self._place] = self._attack.on_cohort(self._cohort(rule, rows, samples, attacks))
         yield from zip(rows, samples, strict=True)
