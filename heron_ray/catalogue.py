@@ -25,6 +25,7 @@ PATHS: Final[Mapping[str, str]] = MappingProxyType(
         "rules": "aggregation",
         "pre_aggregators": "aggregation.before",
         "attacks": "attack",
+        "defences": "smashed_defence",
     }
 )
 """Which spec path the parts of a shelf stand at."""

@@ -3,8 +3,9 @@
     memory = processes x BASE + hosts x client peak + servers + data
 
 with hosts = the client actors (1 without Ray). A server holds its parameters four times (values, gradients, optimizer state,
-a copy on its way); a rule that needs the whole cohort at once holds a vector per client; the data lie once with whoever loaded
-them and once in Ray's object store. The estimate is for letting experiments in, so it errs on the large side.
+a copy on its way); a rule that needs the whole cohort at once holds a vector per client, attackers that know the cohort two.
+The data lie once with whoever loaded them and once in Ray's object store. The estimate errs on the large side: it is for
+letting experiments in.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any, Final
 
 import torch
 
+from heron_ray.federation import make_defence
 from heron_ray.models import build_model
 from heron_ray.simulation.profile import client_costs
+from heron_ray.simulation.roles.collusion import colluding
 from heron_ray.spec import ExperimentSpec
 
 BASE_BYTES: Final = 350 * 2**20
@@ -79,7 +82,12 @@ def _server_bytes(spec: ExperimentSpec) -> int:
         sum(parameter.nbytes for part in parts for parameter in part.parameters())
         for parts in ((model.front, model.auxiliary), (model.back,))
     )
-    gathered = spec.aggregation.vectors_held(spec.clients.cohort, spec.clients.count) * client
+    held = spec.aggregation.vectors_held(spec.clients.cohort, spec.clients.count)
+    if colluding(spec.attack) is not None:
+        held += 2 * spec.clients.cohort
+    gathered = held * client
+    if spec.smashed_defence is not None and make_defence(spec.smashed_defence).rule is not None:
+        gathered += spec.clients.cohort * back
     return _COPIES * (client + back) + gathered
 
 

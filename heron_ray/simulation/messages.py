@@ -35,7 +35,8 @@ class Waiting(Enum):
 class Uploads:
     """Smashed data z [N, *cut], labels y [N] and other arrays [N, ...] of U uploads of one round in canonical order.
 
-    `clients` [U] says whose each is, `sizes` [U] of how many samples.
+    `clients` [U] says whose each is, `sizes` [U] of how many samples; `attackers` names the Byzantine ones, which a real server
+    would not know: it counts what a defence got right.
     """
 
     round: int
@@ -44,6 +45,7 @@ class Uploads:
     z: Float32Array
     y: NDArray[np.int64]
     also: Mapping[str, Float32Array]
+    attackers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +61,17 @@ class Scripts:
 class Updates:
     """What K clients in canonical order end their round with.
 
-    `vectors` [K, P] are their updates: shared parts minus the broadcast ones. None where `scripts` stand for them.
+    `vectors` [K, P] are their updates: shared parts minus the broadcast ones. None where `scripts` stand for them. `attackers`
+    names the Byzantine ones: where they collude, their updates are forged only when all are known.
     """
 
+    round: int
     clients: tuple[int, ...]
     samples: tuple[int, ...]
     vectors: Float32Array | None
     scripts: Scripts | None
     states: tuple[ClientState, ...]
+    attackers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
     if spec.attack is None:
         return ()
     draw = generator(derive(spec.seed, Purpose.BYZANTINE))
-    return tuple(sorted(draw.choice(spec.clients.count, size=spec.attack.byzantine, replace=False).tolist()))
+    return tuple(sorted(draw.choice(spec.clients.count, size=spec.attack.count(spec.clients.count), replace=False).tolist()))
 
 
 def planner(setup: Setup) -> Callable[[int, int], RoundPlan]:

@@ -8,7 +8,7 @@ Clients are computed ahead on several hosts, but both servers always take chunks
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +21,17 @@ from heron_ray.simulation.plan import Chunk, RoundPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundOutcome:
-    """What a round measured: mean losses (None where nobody knows one) and traffic; whether parameters are finite."""
+    """What a round measured: mean losses (None where nobody knows one) and traffic; whether parameters are finite.
+
+    `filtered` counts uploads that the main server's filter refused, by series name; empty without one.
+    """
 
     client_loss: float | None
     server_loss: float | None
     traffic: TrafficLedger
     client_is_finite: bool
     server_is_finite: bool
+    filtered: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ def run_round(
     if method.keeps_state:
         federation.call("keep", aligned)
     client_is_finite = executor.get(federation.call("aggregate", plan.round))
-    server_loss, server_is_finite, sent_down = executor.get(server)
+    server_loss, server_is_finite, sent_down, filtered = executor.get(server)
     tally.traffic.merge(sent_down)
     return RoundOutcome(
         client_loss=sum(tally.losses) / len(tally.losses) if tally.losses else None,
@@ -84,6 +88,7 @@ def run_round(
         traffic=tally.traffic,
         client_is_finite=client_is_finite,
         server_is_finite=server_is_finite,
+        filtered=filtered,
     )
 
 

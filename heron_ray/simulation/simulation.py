@@ -187,7 +187,7 @@ class Simulation:
         self._finish_saving(wait=False)
         plan = self._plan(round, len(self._executor.hosts))
         outcome = run_round(self._executor, plan, self._method, meanwhile=lambda: self._report(progress))
-        metrics = _metrics(outcome)
+        metrics = _metrics(outcome) | dict(outcome.filtered)
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)
         attacked = bool(plan.attackers)

@@ -23,6 +23,9 @@ class _Rule(Section):
     NEEDS_CLIENTS: ClassVar[bool] = False
     """Whether the rule must know whose update each one is."""
 
+    NEEDS_MORE: ClassVar[bool] = False
+    """Whether the joined update depends on more than the round's vectors: on earlier rounds, on chance, or on clients."""
+
     kind: str
     before: tuple[PreAggregatorSpec, ...] = Field(
         default=(),
@@ -38,6 +41,12 @@ class _Rule(Section):
         """How many vectors of a client's size the federation server holds at once, at most."""
         del clients
         return (0 if self.STREAMS else cohort) + (2 * cohort if self.before else 0)
+
+    def bound_to_federation_server(self) -> str | None:
+        """Why the rule cannot join vectors anywhere but at the federation server; None where it can."""
+        if self.NEEDS_MORE or any(step.DRAWS for step in self.before):
+            return "it remembers rounds, draws at random or must know clients, and only vectors are there"
+        return None
 
     def fault(self, cohort: int, clients: int | None = None) -> tuple[str, str] | None:
         """Which field does not fit a cohort of that many clients, and why; None where all do.
@@ -185,6 +194,7 @@ class MdaAggregation(_Tolerant):
 class MonnaAggregation(_Tolerant):
     """The mean of the n - f updates nearest to that of one trusted client."""
 
+    NEEDS_MORE: ClassVar[bool] = True
     NEEDS_CLIENTS: ClassVar[bool] = True
 
     kind: Literal["monna"] = Field(
@@ -239,6 +249,7 @@ class SmeaAggregation(_Tolerant):
 class CenteredClippingAggregation(_Rule):
     """The last joined update, moved by the mean of the clients' clipped differences from it."""
 
+    NEEDS_MORE: ClassVar[bool] = True
     kind: Literal["centered_clipping"] = Field(
         description="v + mean of the updates' differences from v, each shortened to tau; v is the last round's result "
         "(Karimireddy et al., arXiv 2012.10333)."
@@ -250,6 +261,7 @@ class CenteredClippingAggregation(_Rule):
 class DncAggregation(_Tolerant):
     """Divide and conquer: updates that stand out along the widest direction of random coordinates are left out."""
 
+    NEEDS_MORE: ClassVar[bool] = True
     kind: Literal["dnc"] = Field(
         description="The mean of the updates that never stood out among the f widest along the top singular vector of random "
         "coordinates (Shejwalkar and Houmansadr, NDSS 2021)."
@@ -272,6 +284,7 @@ class NormBoundingAggregation(_Rule):
 class SignGuardAggregation(_Rule):
     """Updates of unusual length or unusual signs are left out, the others shortened to the median norm and averaged."""
 
+    NEEDS_MORE: ClassVar[bool] = True
     kind: Literal["sign_guard"] = Field(
         description="The mean of the updates whose norm and share of signs are usual, shortened to the median norm (Xu et al., "
         "arXiv 2109.05872)."
@@ -286,6 +299,7 @@ class SignGuardAggregation(_Rule):
 class ClippedClusteringAggregation(_Rule):
     """Updates shortened to the median of past norms and parted into two by their angles; the mean of the larger part."""
 
+    NEEDS_MORE: ClassVar[bool] = True
     kind: Literal["clipped_clustering"] = Field(
         description="The mean of the larger of two clusters by cosine, after shortening to the median of the norms so far (Li "
         "et al., arXiv 2302.07173)."
@@ -296,6 +310,7 @@ class ClippedClusteringAggregation(_Rule):
 class FoolsGoldAggregation(_Rule):
     """Clients whose updates of all rounds point the same way lose weight: made against many clients of one attacker."""
 
+    NEEDS_MORE: ClassVar[bool] = True
     NEEDS_CLIENTS: ClassVar[bool] = True
 
     kind: Literal["fools_gold"] = Field(

@@ -17,6 +17,7 @@ from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
 from heron_ray.spec.section import Section
+from heron_ray.spec.smashed_defence import SmashedDefenceSpec
 
 SCHEMA_VERSION = 1
 
@@ -51,6 +52,11 @@ class ExperimentSpec(Section):
     method: MethodSpec = Field(description="The training method.")
     aggregation: AggregationSpec = Field(description="How the clients' updates are joined.")
     attack: AttackSpec | None = Field(default=None, description="What Byzantine clients do. null: every client is honest.")
+    smashed_defence: SmashedDefenceSpec | None = Field(
+        default=None,
+        exclude_if=lambda defence: defence is None,
+        description="How the main server defends itself against what clients send it. null: it learns from every upload.",
+    )
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="When the global model is judged.")
     stop: StopSpec | None = Field(default=None, description="When to end early. null: after the last round.")
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Where the run executes.")
@@ -80,22 +86,10 @@ class ExperimentSpec(Section):
         return self
 
     @model_validator(mode="after")
-    def _attack_can_happen(self) -> ExperimentSpec:
-        attack = self.attack
-        if attack is None:
-            return self
-        if attack.byzantine > self.clients.count:
-            raise _contradiction(
-                "attack.byzantine", f"{attack.byzantine} clients cannot be Byzantine of clients.count={self.clients.count}"
-            )
-        if attack.start_round > self.rounds:
-            raise _contradiction("attack.start_round", f"{attack.start_round} lies beyond the last round, rounds={self.rounds}")
-        if attack.acts_on == "update" and not self.method.sends_vectors():
-            raise _contradiction(
-                "attack.kind",
-                f"{attack.kind} acts on the parameters that clients upload, and {self.method.kind}'s clients upload none here: "
-                "use attack=null, or label_flip",
-            )
+    def _attack_and_defence_can_happen(self) -> ExperimentSpec:
+        for name, section in (("attack", self.attack), ("smashed_defence", self.smashed_defence)):
+            if section is not None and (fault := section.fault(self)) is not None:
+                raise _contradiction(f"{name}.{fault[0]}", fault[1])
         return self
 
     @model_validator(mode="after")
@@ -114,7 +108,10 @@ class ExperimentSpec(Section):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """The spec as plain JSON values with every default filled in."""
+        """The spec as plain JSON values with every default filled in.
+
+        A field that came after others (`exclude_if`) is left out at its default, so that older specs keep their hashes.
+        """
         return self.model_dump(mode="json")
 
     def spec_hash(self) -> str:

@@ -63,9 +63,19 @@ class _Method(Section):
     probes_clients: ClassVar[bool] = False
     """Whether clients train by a zeroth-order estimate."""
 
+    averages_auxiliary: ClassVar[bool] = False
+    """Whether an auxiliary head is part of what clients upload and a federation server joins."""
+
+    has_main_server: ClassVar[bool] = True
+    """Whether smashed data go up to a main server."""
+
     def sends_vectors(self) -> bool:
         """Whether an update attack has anything to act on."""
         return self.uploads_vectors
+
+    def sends_scripts(self) -> bool:
+        """Whether seeds and scalars go up in place of parameters."""
+        return False
 
     def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
         """The field of the experiment that cannot be with this method, and why; None where all is well."""
@@ -80,6 +90,7 @@ class HeronMethod(_Method):
     """HERON-SFL (2601.09076): zeroth-order clients, no gradient comes back from the main server."""
 
     probes_clients: ClassVar[bool] = True
+    averages_auxiliary: ClassVar[bool] = True
 
     kind: Literal["heron"] = Field(description="HERON-SFL: clients train by forward passes alone.")
     upload_every: int = _UPLOAD_EVERY
@@ -99,6 +110,10 @@ class HeronMethod(_Method):
         """Not where scalars go up in their place."""
         return self.upload == "vectors"
 
+    def sends_scripts(self) -> bool:
+        """Where they were asked for."""
+        return self.upload == "scalars"
+
     def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
         """A round can only be replayed if it begins without a state that the federation server does not know."""
         del experiment
@@ -112,6 +127,8 @@ class HeronMethod(_Method):
 
 class CseFslMethod(_Method):
     """CSE-FSL (2507.15816): HERON's first-order twin; clients backpropagate the auxiliary loss."""
+
+    averages_auxiliary: ClassVar[bool] = True
 
     kind: Literal["cse_fsl"] = Field(description="CSE-FSL: clients backpropagate their auxiliary loss.")
     upload_every: int = _UPLOAD_EVERY
@@ -155,6 +172,8 @@ class FslSageMethod(_Method):
 
 class LocalLossMethod(_Method):
     """Local-loss split learning (Han et al.): as CSE-FSL with an upload at every step and a server copy per client."""
+
+    averages_auxiliary: ClassVar[bool] = True
 
     kind: Literal["local_loss"] = Field(
         description="Local-loss split learning (Han et al.): clients backpropagate an auxiliary loss; a server copy for each."
@@ -221,12 +240,16 @@ class HoSflMethod(_Method):
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
     def fault(self, experiment: ExperimentSpec) -> tuple[str, str] | None:
-        """All clients replay one history of means."""
+        """All clients replay one history of joined scalars, which have no weights."""
         if experiment.clients.cohort < experiment.clients.count:
             return "clients.per_round", (
                 "ho_sfl needs every client in every round, because all replay one history of scalars: use per_round=null"
             )
-        return super().fault(experiment)
+        if getattr(experiment.aggregation, "weights", "uniform") != "uniform":
+            return "aggregation.weights", "ho_sfl's clients upload scalars, which have one vote each: use uniform"
+        if (reason := experiment.aggregation.bound_to_federation_server()) is not None:
+            return "aggregation.kind", f"{experiment.aggregation.kind} cannot join ho_sfl's scalars: {reason}"
+        return None
 
 
 class MuSplitFedMethod(_Method):
@@ -269,6 +292,8 @@ class FedGktMethod(_Method):
 class FedAvgMethod(_Method):
     """FedAvg (1602.05629): every client trains the whole model; nothing is split."""
 
+    has_main_server: ClassVar[bool] = False
+
     kind: Literal["fedavg"] = Field(
         description="FedAvg: clients backpropagate through the whole model; there is no main server."
     )
@@ -280,6 +305,7 @@ class FedZoMethod(_Method):
     """FedZO (2201.09531): FedAvg by forward passes alone."""
 
     probes_clients: ClassVar[bool] = True
+    has_main_server: ClassVar[bool] = False
 
     kind: Literal["fedzo"] = Field(
         description="FedZO: clients train the whole model by forward passes; there is no main server."

@@ -12,6 +12,9 @@ from heron_ray.spec.section import Section
 class _PreAggregator(Section):
     """What all pre-aggregators have in common."""
 
+    DRAWS: ClassVar[bool] = False
+    """Whether it draws at random."""
+
     KEEPS_CLIENTS: ClassVar[bool] = True
     """Whether each vector that it leaves still stands for one client."""
 
@@ -50,6 +53,7 @@ class BucketingSection(_PreAggregator):
     """The means of random buckets of s updates each: fewer, more alike vectors."""
 
     KEEPS_CLIENTS: ClassVar[bool] = False
+    DRAWS: ClassVar[bool] = True
 
     kind: Literal["bucketing"] = Field(
         description="The means of buckets of s updates, drawn anew in every round (Karimireddy et al., arXiv 2006.09365)."

@@ -9,7 +9,7 @@ from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResul
 from heron_ray.simulation.events import RoundFinished, Started
 from heron_ray.simulation.plan import byzantine_clients, plan_round
 from heron_ray.spec import ExperimentSpec
-from tests.conftest import MakeSpec
+from tests.conftest import MakeSpec, method_overrides
 
 FLIP = "attack={kind: sign_flip, byzantine: 2, scale: 2}"
 
@@ -40,6 +40,30 @@ def digest(spec: ExperimentSpec) -> str:
         (["attack={kind: gaussian, byzantine: 1, start_round: 5}"], "attack.start_round", "rounds=4"),
         (["attack={kind: gaussian, byzantine: 1, scale: 2}"], "attack.scale", "sigma"),
         (["attack={kind: signflip, byzantine: 1}"], "attack.kind", "did you mean 'sign_flip'"),
+        (["attack={kind: zero, byzantine: 1, share: 0.5}"], "attack.share", "byzantine says already"),
+        (["attack={kind: zero, share: 1.5}"], "attack.share", "less than or equal to 1"),
+        ([FLIP, "method.kind=fedavg", "attack.path=smashed"], "attack.path", "fedavg has none: attack another path"),
+        (["attack={kind: norm_inflation, byzantine: 1}", "method.kind=fedzo"], "attack.kind", "fedzo has none"),
+        ([FLIP, "method.kind=sflv2", "attack.path=auxiliary"], "attack.path", "sflv2's clients upload no auxiliary head"),
+        ([FLIP, "method.upload=scalars"], "attack.kind", "heron's clients upload none here"),
+        (["attack={kind: forged_scalar, byzantine: 1}"], "attack.kind", "use heron with upload=scalars, ho_sfl"),
+        (
+            ["attack={kind: forged_seed, byzantine: 1}", *method_overrides("ho_sfl")],
+            "attack.kind",
+            "ho_sfl's clients upload none here: use heron with upload=scalars",
+        ),
+        (["attack={kind: alie, byzantine: 1, path: smashed, optimal: true}"], "attack.optimal", "joins no smashed data"),
+        (["attack={kind: alie, byzantine: 1, path: smashed, tau: null}"], "attack.tau", "give a number"),
+        (["attack={kind: backdoor, byzantine: 1, target: 10}"], "attack.target", "use 0 to 9"),
+        (["attack={kind: backdoor, byzantine: 1, patch: 65}"], "attack.patch", "use at most 64"),
+        (["smashed_defence={kind: norm_filter}", "method.kind=fedavg"], "smashed_defence.kind", "no main server to defend"),
+        (["smashed_defence={kind: norm_filter, warmup: 30, window: 20}"], "smashed_defence.warmup", "use at most 20"),
+        (
+            ["smashed_defence={kind: pooled_updates, rule: {kind: krum, f: 2}}"],
+            "smashed_defence.rule.f",
+            "at least 7 clients .* not 6",
+        ),
+        (["smashed_defence={kind: norm_filtr}"], "smashed_defence.kind", "did you mean 'norm_filter'"),
         ([FLIP, "method.kind=frozen_client"], "attack.kind", "frozen_client's clients upload none.*label_flip"),
     ],
 )

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 
 from heron_ray.data import make_transform
-from heron_ray.federation import Attack, make_attack
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Upload, make_method
 from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.models.compiled import compiled_forwards
-from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Message, Progress, Scripts, Updates, Uploads, Waiting
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
+from heron_ray.simulation.roles.byzantine import Byzantine, Forge
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
 
@@ -31,16 +30,17 @@ class _Run:
 
     `saved` holds a client's vector while another uses the buffers; a block runs to its end at once.
 
-    `attacks` are what they do in this round; None for each that is honest. `scalars` are what a client last put into an
-    exchange; so many `seeds` come down beside their mean.
+    `attacks` are what they do in this round; None for each that is honest. So many `uploads` went up. `scalars` are what a
+    client last put into an exchange; so many `seeds` come down beside their mean.
     """
 
     numbers: tuple[int, ...]
     round: int
     generator: ClientRound
-    attacks: tuple[Attack | None, ...]
+    attacks: tuple[Byzantine | None, ...]
     kept: ClientState
     waiting: Waiting | None = None
+    uploads: int = 0
     barriers: int = 0
     seeds: int = 0
     scalars: Float32Array | None = None
@@ -77,10 +77,16 @@ class _Outbox:
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     bytes: int = 0
 
-    def take_upload(self, number: int, upload: Upload) -> None:
-        """Copy the arrays out, in the default order: the client's smashed data are free when its generator goes on."""
+    def take_upload(self, number: int, upload: Upload, forge: Forge | None = None) -> None:
+        """Copy the arrays out, in the default order: the client's smashed data are free when its generator goes on.
+
+        `forge` is what a client that attacks them makes of all smashed data of the upload.
+        """
         z, y = np.array(upload.z.cpu().numpy(), order="C"), upload.y.cpu().numpy()
         also = {kind: np.array(tensor.cpu().numpy(), order="C") for kind, tensor in upload.also.items()}
+        if forge is not None:
+            also = {kind: forge(array, y)[0] if kind.startswith("smashed") else array for kind, array in also.items()}
+            z, y = forge(z, y)
         self.uploads.append((number, z, y, also))
         self.bytes += z.nbytes + y.nbytes + sum(array.nbytes for array in also.values())
         accounting.count_upload(self.traffic, z, y, also)
@@ -103,10 +109,11 @@ class ClientHost:
         """Build the model and the method."""
         self._setup = setup
         self._method = make_method(setup.spec.method)
-        self._attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
         self._transform = make_transform(setup.spec)
         self._model = setup.build_model()
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
+        attack = setup.spec.attack
+        self._byzantine = Byzantine(attack, setup, self._vector) if attack is not None else None
         compute, clients = setup.spec.compute, setup.spec.clients
         self._compiled = compiled_forwards(self._model, batch_size=clients.batch_size) if compute.compile else None
         self._initial = self._vector.numpy(self._method.own_parts)
@@ -153,8 +160,8 @@ class ClientHost:
             traffic=outbox.traffic,
         )
         message = Message(
-            uploads=_pack_uploads(chunk.round, outbox),
-            updates=self._pack_updates(outbox),
+            uploads=_pack_uploads(chunk, outbox),
+            updates=self._pack_updates(chunk, outbox),
             scalars=tuple(run.scalars for run in runs if run.waiting is Waiting.COHORT and run.scalars is not None),
         )
         return progress, message
@@ -162,7 +169,7 @@ class ClientHost:
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
         runs = []
         for position, numbers in enumerate(chunk.blocks):
-            attacks = tuple(self._attack if number in chunk.attackers else None for number in numbers)
+            attacks = tuple(self._byzantine if number in chunk.attackers else None for number in numbers)
             kept = kept_states[position] if kept_states else {}
             begun = self._method.client_round(self._client(chunk.round, numbers, kept, attacks))
             runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept))
@@ -170,7 +177,7 @@ class ClientHost:
                 accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
 
-    def _client(self, round: int, numbers: tuple[int, ...], kept: ClientState, attacks: tuple[Attack | None, ...]) -> Client:
+    def _client(self, round: int, numbers: tuple[int, ...], kept: ClientState, attacks: tuple[Byzantine | None, ...]) -> Client:
         """A client as its method sees it; a block of clients where there are several. Only single clients keep anything."""
         spec, train, shards = self._setup.spec, self._setup.dataset.train, [self._setup.shards[number] for number in numbers]
         batches = [
@@ -182,13 +189,13 @@ class ClientHost:
         def batch(step: int) -> tuple[Tensor, Tensor]:
             indices = torch.from_numpy(np.stack([one.indices(step) for one in batches]))
             y = train.y.index_select(0, indices.view(-1)).view(indices.shape)
-            for labels, attack in zip(y, attacks, strict=True):
-                if attack is not None:
-                    labels.copy_(attack.on_labels(labels, classes=self._setup.dataset.classes))
             x = train.x.index_select(0, indices.view(-1)).view(*indices.shape, *train.x.shape[1:])
             if self._transform is not None:
                 for samples, rows, number in zip(x, indices.numpy(), numbers, strict=True):
                     samples.copy_(self._transform(samples, rows, number))
+            for samples, labels, attack in zip(x, y, attacks, strict=True):
+                if attack is not None:
+                    attack.poison(samples, labels)
             return (x if is_block else x[0]).to(device), (y if is_block else y[0]).to(device)
 
         def positions(step: int) -> Tensor:
@@ -239,11 +246,14 @@ class ClientHost:
             reply = None
             if isinstance(message, Exchange):
                 accounting.count_exchange_up(outbox.traffic, message)
-                run.scalars, run.seeds = np.array(message.scalars.cpu().numpy()), message.seeds
                 run.barriers += 1
+                run.scalars, run.seeds = np.array(message.scalars.cpu().numpy()), message.seeds
+                if (attack := run.attacks[0]) is not None:
+                    run.scalars = attack.scalars(run.round, run.numbers[0], run.barriers, run.scalars)
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(run.numbers[0], message)
+                outbox.take_upload(run.numbers[0], message, _forge(run, 0, run.uploads))
+                run.uploads += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
                 elif outbox.bytes >= CHUNK_BYTES:
@@ -260,8 +270,9 @@ class ClientHost:
                 message = next(run.generator)
             except StopIteration as end:
                 for position, number in enumerate(run.numbers):
-                    for upload in uploads:
-                        outbox.take_upload(number, Upload(z=upload.z[position], y=upload.y[position]))
+                    for index, upload in enumerate(uploads):
+                        own = Upload(z=upload.z[position], y=upload.y[position])
+                        outbox.take_upload(number, own, _forge(run, position, index))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
@@ -293,9 +304,11 @@ class ClientHost:
             accounting.count_update(outbox.traffic, self._method, self._vector, update)
             kept = self._kept(update)
             if update.script is not None:
-                outbox.take_update(number, vector.statistics(shared).reshape(-1), update.script, kept)
+                script = update.script if attack is None else attack.script(run.round, number, update.script)
+                outbox.take_update(number, vector.statistics(shared).reshape(-1), script, kept)
             elif shared or kept:
-                outbox.take_update(number, self._update(run.round, number, attack, values - broadcast), None, kept)
+                own = values - broadcast
+                outbox.take_update(number, own if attack is None else attack.update(run.round, number, own), None, kept)
 
     def _kept(self, update: ClientUpdate) -> ClientState:
         """What a client that has ended its round keeps for its next one. Aligned parts are kept as they came."""
@@ -306,24 +319,26 @@ class ClientHost:
             kept[OWN] = self._vector.numpy(personal)
         return kept
 
-    def _update(self, round: int, number: int, attack: Attack | None, update: Float32Array) -> Float32Array:
-        """What a client uploads [P]: its shared parts minus the broadcast ones, if it is honest."""
-        if attack is None:
-            return update
-        return attack.on_update(update, generator(derive(self._setup.spec.seed, Purpose.ATTACK, round, number)))
-
-    def _pack_updates(self, outbox: _Outbox) -> Updates | None:
+    def _pack_updates(self, chunk: Chunk, outbox: _Outbox) -> Updates | None:
         if not outbox.updates:
             return None
         numbers, vectors, told, states = zip(*outbox.updates, strict=True)
         rows, scripts = np.stack(vectors), [script for script in told if script is not None]
         return Updates(
+            round=chunk.round,
             clients=numbers,
+            attackers=chunk.attackers,
             samples=tuple(len(self._setup.shards[number]) for number in numbers),
             vectors=None if scripts else rows,
             scripts=_pack_scripts(scripts, rows) if scripts else None,
             states=states,
         )
+
+
+def _forge(run: _Run, position: int, upload: int) -> Forge | None:
+    """What the client at a position of a run makes of its upload of that index; None if it is honest."""
+    attack = run.attacks[position]
+    return None if attack is None else attack.forge(run.round, run.numbers[position], upload)
 
 
 def _of_each(update: ClientUpdate, clients: int) -> list[ClientUpdate]:
@@ -345,13 +360,14 @@ def _pack_scripts(scripts: list[Script], statistics: Float32Array) -> Scripts:
     )
 
 
-def _pack_uploads(round: int, outbox: _Outbox) -> Uploads | None:
+def _pack_uploads(chunk: Chunk, outbox: _Outbox) -> Uploads | None:
     if not outbox.uploads:
         return None
     clients, zs, ys, others = zip(*outbox.uploads, strict=True)
     return Uploads(
-        round=round,
+        round=chunk.round,
         clients=clients,
+        attackers=chunk.attackers,
         sizes=tuple(len(y) for y in ys),
         z=np.concatenate(zs),
         y=np.concatenate(ys),

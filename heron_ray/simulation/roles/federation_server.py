@@ -11,7 +11,9 @@ from heron_ray.federation import make_rule
 from heron_ray.methods import Script, make_method
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
+from heron_ray.simulation.roles.collusion import Collusion, attacked_place, colluding
 from heron_ray.simulation.setup import Setup
+from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
 
 
@@ -31,6 +33,11 @@ class FederationServer:
         self._vector = self._replica.numpy(self._method.shared_parts)
         self._states: dict[int, ClientState] = {}
         self._collected = 0
+        self._pools_scalars = setup.spec.aggregation != MeanAggregation(kind="mean")
+        self._collusion: Collusion | None = None
+        if setup.spec.attack is not None and (attack := colluding(setup.spec.attack)) is not None:
+            place = attacked_place(setup.spec.attack.paths(), self._replica)
+            self._collusion = Collusion(attack, place, size=len(self._vector), seed=setup.spec.seed)
 
     def broadcast(self) -> Float32Array:
         """The message that begins a round: the global values of the shared parts [P]."""
@@ -59,7 +66,10 @@ class FederationServer:
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
             for client, samples, update in zip(updates.clients, updates.samples, vectors, strict=True):
-                self._rule.add(update, samples, client)
+                if self._collusion is None:
+                    self._rule.add(update, samples, client)
+                else:
+                    self._collusion.add(updates.round, update, samples, client, attacks=client in updates.attackers)
                 self._collected += 1
         self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
 
@@ -74,22 +84,38 @@ class FederationServer:
         return np.stack(updates)
 
     def exchange(self, *messages: Message) -> Float32Array:
-        """The mean [S] over the cohort of the clients' scalars, one message per chunk in canonical order."""
+        """The clients' scalars joined over the cohort [S], one message per chunk in canonical order.
+
+        All clients probed the same directions, so a robust rule may join q scalars where it would else join P parameters.
+        """
         rows = np.stack([row for message in messages for row in message.scalars])
+        if self._pools_scalars:
+            for row in rows:
+                self._rule.add(row, 1)
+            return self._rule.result()
         mean: Float32Array = rows.sum(axis=0, dtype=np.float64) / len(rows)
         return mean.astype(np.float32)
 
     def aggregate(self, round: int) -> bool:
         """End round t: apply the joined update, if any came. Returns whether the global values are finite."""
         if self._collected:
-            draw = generator(derive(self._seed, Purpose.AGGREGATION, round))
-            self._vector = self._vector + self._rule.result(draw)
+            if self._collusion is not None:
+                for update, samples, client in self._collusion.take(self._rule, lambda: self._draw(round)):
+                    self._rule.add(update, samples, client)
+            joined = self._rule.result(self._draw(round))
+            if self._collusion is not None:
+                self._collusion.joined(joined)
+            self._vector = self._vector + joined
             self._collected = 0
         return bool(np.isfinite(self._vector).all())
 
+    def _draw(self, round: int) -> np.random.Generator:
+        """Where the rule's random choices in round t come from."""
+        return generator(derive(self._seed, Purpose.AGGREGATION, round))
+
     def state(self) -> dict[str, Float32Array]:
-        """All that must be kept to continue: the global values, what the rule keeps, and what clients keep."""
-        state = {"client": self.shared_parts()}
+        """All that must be kept to continue: the global values, what the rule and attackers keep, and what clients keep."""
+        state = {"client": self.shared_parts()} | (self._collusion.state() if self._collusion is not None else {})
         state |= {self._rule_state + name: vector for name, vector in self._rule.state().items()}
         for client, vectors in sorted(self._states.items()):
             state |= {f"kept.{client}.{name}": vector for name, vector in vectors.items()}
@@ -100,6 +126,8 @@ class FederationServer:
         kept = {name: vector for name, vector in state.items() if name.startswith(self._rule_state)}
         self._rule.load({name.removeprefix(self._rule_state): vector for name, vector in kept.items()})
         self._vector = np.array(state["client"])
+        if self._collusion is not None:
+            self._collusion.load(state)
         states: dict[int, dict[str, Float32Array]] = {}
         for name, vector in state.items():
             if name.startswith("kept."):

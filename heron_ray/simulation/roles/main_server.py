@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
+from heron_ray.federation import AggregationRule, make_attack, make_defence
+from heron_ray.federation.attacks.backdoor import Backdoor
 from heron_ray.measure.accuracy import evaluate
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import MainServer as MethodServer
@@ -24,7 +28,7 @@ from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array, tensor_over
 from heron_ray.zo import estimator_quality
 
-_OPTIMIZER, _KEPT = "optimizer.", "kept."
+_OPTIMIZER, _KEPT, _DEFENCE = "optimizer.", "kept.", "defence."
 
 
 class MainServer:
@@ -42,7 +46,16 @@ class MainServer:
         self._client_vector = FlatVector(self._model.parts(self._method.client_parts))
         self._server = self._build_server() if self._method.has_main_server else None
         self._initial = self._client_vector.numpy(self._method.own_parts)
-        self._copies = _Copies(self._server, self._weight) if self._server is not None and self._method.server_copies else None
+        defence = setup.spec.smashed_defence
+        self._defence = make_defence(defence) if defence is not None else None
+        self._defence_prefix = f"{_DEFENCE}{defence.kind}." if defence is not None else _DEFENCE
+        self._filtered = _Filtered()
+        rule = self._defence.rule if self._defence is not None else None
+        self._copies: _Copies | None = None
+        if self._server is not None and (self._method.server_copies or rule is not None):
+            self._copies = _Copies(self._server, self._weight, lambda client: len(setup.shards[client]), rule)
+        attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
+        self._backdoor = attack if isinstance(attack, Backdoor) else None
         self._uploads: Counter[int] = Counter()
         self._losses: list[Tensor] = []
 
@@ -73,20 +86,50 @@ class MainServer:
                 y=self._copy(y[rows]),
                 also={kind: self._copy(tensor[rows]) for kind, tensor in also.items()},
             )
-            loss, reply = self._method.server_step(self._server, upload)
-            self._losses.append(loss)
+            if self._admits(self._server, upload):
+                loss, reply = self._method.server_step(self._server, upload)
+                self._losses.append(loss)
+            else:
+                self._filtered.add(is_byzantine=client in uploads.attackers)
+                reply = self._answer(self._server, upload) if self._method.coupled else None
         return None if reply is None else reply.cpu().numpy()
 
-    def finish_round(self, round: int) -> tuple[tuple[float | None, bool, TrafficLedger], Mapping[int, ClientState]]:
+    def _admits(self, server: MethodServer, upload: Upload) -> bool:
+        """Whether the back model may learn from an upload."""
+        if self._defence is None or not self._defence.filters:
+            return True
+
+        def loss() -> float:
+            with torch.no_grad(), server.vector.hold_statistics():
+                return functional.cross_entropy(server.back(upload.z), upload.y).item()
+
+        return self._defence.admits(upload.z.cpu().numpy(), loss)
+
+    def _answer(self, server: MethodServer, upload: Upload) -> Tensor | None:
+        """What a coupled client is answered whose upload was filtered: as always, but the server forgets the step."""
+        state, optimizer, kept = server.vector.state.clone(), server.optimizer.state, dict(server.kept)
+        server.optimizer.load(optimizer)
+        reply = self._method.server_step(server, upload)[1]
+        server.vector.state.copy_(state)
+        server.optimizer.load(optimizer)
+        server.kept = kept
+        return reply
+
+    def finish_round(
+        self, round: int
+    ) -> tuple[tuple[float | None, bool, TrafficLedger, dict[str, float]], Mapping[int, ClientState]]:
         """End the round on this side.
 
         Returns:
-            Mean loss over the round's uploads, before each step (None if there were none), whether the back model is finite,
-            and what was sent down; and the new aligned parts of clients.
+            Mean loss over the round's uploads that were learned from, before each step (None if there were none), whether the
+            back model is finite, what was sent down, and how many uploads were filtered, by series name; and the new aligned
+            parts of clients.
         """
         ledger = TrafficLedger()
         if self._server is None:
-            return (None, True, ledger), {}
+            return (None, True, ledger, {}), {}
+        filtered, self._filtered = self._filtered, _Filtered()
+        counts = filtered.series() if self._defence is not None and self._defence.filters else {}
         if self._copies is not None:
             self._copies.join()
         self._uploads.clear()
@@ -97,7 +140,7 @@ class MainServer:
         losses, self._losses = self._losses, []
         mean = torch.stack(losses).double().mean().item() if losses else None
         is_finite = bool(torch.isfinite(self._server.vector.state).all())
-        return (mean, is_finite, ledger), {client: {OWN: values} for client, values in aligned.items()}
+        return (mean, is_finite, ledger, counts), {client: {OWN: values} for client, values in aligned.items()}
 
     def evaluate(self, round: int, shared: Float32Array, kept: Sequence[ClientState]) -> dict[str, float]:
         """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name.
@@ -124,6 +167,7 @@ class MainServer:
             {"back": self._server.vector.numpy()}
             | _arrays(_OPTIMIZER, self._server.optimizer.state.items())
             | _arrays(_KEPT, self._server.kept.items())
+            | {f"{self._defence_prefix}{name}": values for name, values in self._defence_state().items()}
         )
 
     def load(self, state: Mapping[str, Float32Array]) -> None:
@@ -133,6 +177,12 @@ class MainServer:
         self._server.vector.load(state["back"])
         self._server.optimizer.load(self._tensors(_OPTIMIZER, state))
         self._server.kept = self._tensors(_KEPT, state)
+        if self._defence is not None:
+            names = [name for name in state if name.startswith(self._defence_prefix)]
+            self._defence.load({name.removeprefix(self._defence_prefix): np.array(state[name], np.float64) for name in names})
+
+    def _defence_state(self) -> Mapping[str, NDArray[np.generic]]:
+        return self._defence.state() if self._defence is not None else {}
 
     def _build_server(self) -> MethodServer:
         return MethodServer(
@@ -167,9 +217,25 @@ class MainServer:
             for head, score in scores.items():
                 metrics[f"{head}{name}_accuracy"] = score.accuracy
                 metrics[f"{head}{name}_loss"] = score.loss
+        if self._backdoor is not None:
+            metrics |= self._attack_success(self._backdoor)
         for part in parts:
             part.train()
         return metrics
+
+    def _attack_success(self, backdoor: Backdoor) -> dict[str, float]:
+        """The share of stamped test samples of other classes that each head takes for the attackers' target."""
+        test = self._setup.dataset.test
+        others = test.y != backdoor.target
+        scores = evaluate(
+            self._model.front,
+            {"": self._model.back, "auxiliary_": self._model.auxiliary},
+            backdoor.stamp(test.x[others]),
+            torch.full_like(test.y[others], backdoor.target),
+            batch_size=self._setup.spec.evaluation.batch_size,
+            device=self._device,
+        )
+        return {f"{head}backdoor_accuracy": score.accuracy for head, score in scores.items()}
 
     def _judge_estimator(self, round: int) -> dict[str, float]:
         """The figures of the clients' zeroth-order estimate on training samples drawn for this round, where they are wanted."""
@@ -195,11 +261,35 @@ class MainServer:
         return {name: self._copy(tensor_over(values)) for name, values in found.items()}
 
 
-class _Copies:
-    """A copy of the back model per client of the cohort, one after another in the place of the original; then their mean."""
+@dataclass(slots=True)
+class _Filtered:
+    """How many uploads of a round were kept from the back model, and how many of those were from attackers."""
 
-    def __init__(self, server: MethodServer, weight: Callable[[int], float]) -> None:
-        self._server, self._weight = server, weight
+    uploads: int = 0
+    byzantine: int = 0
+
+    def add(self, *, is_byzantine: bool) -> None:
+        self.uploads += 1
+        self.byzantine += is_byzantine
+
+    def series(self) -> dict[str, float]:
+        return {"uploads_filtered": self.uploads, "byzantine_uploads_filtered": self.byzantine}
+
+
+class _Copies:
+    """A copy of the back model per client of the cohort, one after another in the place of the original; then they are joined.
+
+    Without a rule by their weighted mean; else by what the rule makes of their updates, copy minus original.
+    """
+
+    def __init__(
+        self,
+        server: MethodServer,
+        weight: Callable[[int], float],
+        samples: Callable[[int], int],
+        rule: AggregationRule | None,
+    ) -> None:
+        self._server, self._weight, self._samples, self._rule = server, weight, samples, rule
         self._client: int | None = None
         self._sum: Tensor | None = None
         self._weights = 0.0
@@ -217,15 +307,20 @@ class _Copies:
         self._client = client
 
     def join(self) -> None:
-        """Make the back model the mean of the copies, if there were any."""
+        """Join the copies into the back model, if there were any."""
         if self._client is None:
             return
         self._bank(self._client)
-        if self._sum is not None:
+        if self._rule is not None:
+            self._server.vector.state.copy_(self._original + torch.from_numpy(self._rule.result()).to(self._original.device))
+        elif self._sum is not None:
             self._server.vector.state.copy_(self._sum / self._weights)
         self._client, self._sum, self._weights = None, None, 0.0
 
     def _bank(self, client: int) -> None:
+        if self._rule is not None:
+            self._rule.add((self._server.vector.state - self._original).cpu().numpy(), self._samples(client))
+            return
         weight = self._weight(client)
         copy = self._server.vector.state.double() * weight
         self._sum = copy if self._sum is None else self._sum.add_(copy)
