@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     SERVER_DIRECTION = 9
     DIAGNOSIS = 10
     ADAPTERS = 11
+    SPECTRUM = 20
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

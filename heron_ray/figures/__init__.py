@@ -7,6 +7,7 @@ from heron_ray.figures.accuracy import accuracy_curves
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
+from heron_ray.figures.spectrum import spectral_density
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
 
@@ -19,6 +20,7 @@ __all__ = [
     "accuracy_curves",
     "experiment_figures",
     "parallel_coordinates",
+    "spectral_density",
     "themes",
     "write_html",
 ]

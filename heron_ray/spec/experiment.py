@@ -76,6 +76,16 @@ class ExperimentSpec(Section):
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
         return self
+        if (spectrum := self.evaluation.spectrum) is not None:
+            if not self.method.shares_client_loss:
+                raise _contradiction(
+                    "evaluation.spectrum",
+                    f"{self.method.kind}'s clients have no loss in common whose Hessian could be looked at: use null",
+                )
+            if spectrum.every % self.evaluation.every:
+                raise _contradiction(
+                    "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
+                )
 
     @model_validator(mode="after")
     def _attack_can_happen(self) -> ExperimentSpec:
@@ -97,7 +107,10 @@ class ExperimentSpec(Section):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """The spec as plain JSON values with every default filled in."""
+        """The spec as plain JSON values with every default filled in.
+
+        Fields that came later are left out while they hold the default that changes nothing, so that specs keep their hashes.
+        """
         return self.model_dump(mode="json")
 
     def spec_hash(self) -> str:

@@ -78,6 +78,9 @@ class _Method(Section):
 
 class HeronMethod(_Method):
     """HERON-SFL (2601.09076): zeroth-order clients, no gradient comes back from the main server."""
+    shares_client_loss: ClassVar[bool] = True
+    """Whether all clients descend one loss of the same global parameters."""
+
 
     probes_clients: ClassVar[bool] = True
 
@@ -159,6 +162,8 @@ class LocalLossMethod(_Method):
     kind: Literal["local_loss"] = Field(
         description="Local-loss split learning (Han et al.): clients backpropagate an auxiliary loss; a server copy for each."
     )
+    shares_client_loss: ClassVar[bool] = False
+
     client_optimizer: OptimizerSpec = _CLIENT_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
     server_optimizer: OptimizerSpec = _COPIES_OPTIMIZER
@@ -217,6 +222,7 @@ class HoSflMethod(_Method):
         description="HO-SFL: zeroth-order clients that probe along the main server's dL/dz, with directions all clients share."
     )
     zeroth_order: ZerothOrderSpec = Field(default=ZerothOrderSpec(), description="The gradient estimator.")
+    shares_client_loss: ClassVar[bool] = False
     client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
@@ -271,6 +277,7 @@ class FedAvgMethod(_Method):
 
     kind: Literal["fedavg"] = Field(
         description="FedAvg: clients backpropagate through the whole model; there is no main server."
+    shares_client_loss: ClassVar[bool] = False
     )
     client_optimizer: OptimizerSpec = _WHOLE_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"

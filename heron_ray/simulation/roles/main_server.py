@@ -18,6 +18,7 @@ from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
+from heron_ray.simulation.curvature import client_spectrum
 from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
@@ -109,7 +110,7 @@ class MainServer:
         """
         self._client_vector.load(shared, self._method.shared_parts)
         if not self._method.own_parts:
-            return self._score() | self._judge_estimator(round)
+            return self._score() | self._judge_estimator(round) | self._look_at_curvature(round)
         scores = []
         for state in kept:
             self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
@@ -186,6 +187,18 @@ class MainServer:
 
     def _server_statistics_held(self) -> AbstractContextManager[None]:
         return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
+    def _look_at_curvature(self, round: int) -> dict[str, float]:
+        """The figures of the Hessian of the clients' loss, where they are due."""
+        options = self._setup.spec.evaluation.spectrum
+        if options is None or round % options.every:
+            return {}
+        found = client_spectrum(self._setup, self._method, self._model, options, round)
+        return {
+            "client_hessian_norm": found.norm,
+            "client_hessian_trace": found.trace,
+            "client_effective_rank": found.effective_rank,
+        }
+
 
     def _copy(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, copy=True)
