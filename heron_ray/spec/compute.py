@@ -53,6 +53,14 @@ class EvaluationSpec(Section):
             "estimate_cosine, estimate_relative_error and probe_signal_to_noise. It changes no other figure."
         ),
     )
+    macro_f1: bool = Field(
+        default=False,
+        exclude_if=lambda value: value is False,
+        description=(
+            "Whether evaluations also give macro-F1 beside each accuracy: series validation_macro_f1, test_macro_f1, "
+            "auxiliary_validation_macro_f1 and auxiliary_test_macro_f1."
+        ),
+    )
     spectrum: SpectrumSpec | None = Field(
         default=None,
         exclude_if=lambda value: value is None,

@@ -33,6 +33,9 @@ DirectionLaw: TypeAlias = Annotated[
 ]
 
 
+ObjectiveKind: TypeAlias = Literal["cross_entropy", "zero_one", "macro_f1"]
+
+
 class ZerothOrderSpec(Section):
     """How a gradient is estimated from forward passes (HERON-SFL, equation 2)."""
 
@@ -56,12 +59,27 @@ class _Method(Section):
     """What all methods have in common."""
 
     kind: str
+    objective: ObjectiveKind = Field(
+        default="cross_entropy",
+        exclude_if=lambda value: value == "cross_entropy",
+        description=(
+            "What a client descends on its batch. cross_entropy: any client. zero_one (share of wrong predictions) and "
+            "macro_f1 (1 - macro-F1) have no derivative: only for clients that evaluate a loss of their own and never "
+            "differentiate it, with a larger mu. The main server descends cross-entropy either way."
+        ),
+    )
+
+    takes_objectives: ClassVar[bool] = False
+    """Whether clients evaluate a loss of their own and never differentiate it."""
 
     uploads_vectors: ClassVar[bool] = True
     """Whether clients upload parameters that a federation server joins."""
 
     probes_clients: ClassVar[bool] = False
     """Whether clients train by a zeroth-order estimate."""
+
+    shares_client_loss: ClassVar[bool] = True
+    """Whether all clients descend one loss of the same global parameters."""
 
     def sends_vectors(self) -> bool:
         """Whether an update attack has anything to act on."""
@@ -78,11 +96,9 @@ class _Method(Section):
 
 class HeronMethod(_Method):
     """HERON-SFL (2601.09076): zeroth-order clients, no gradient comes back from the main server."""
-    shares_client_loss: ClassVar[bool] = True
-    """Whether all clients descend one loss of the same global parameters."""
-
 
     probes_clients: ClassVar[bool] = True
+    takes_objectives: ClassVar[bool] = True
 
     kind: Literal["heron"] = Field(description="HERON-SFL: clients train by forward passes alone.")
     upload_every: int = _UPLOAD_EVERY
@@ -146,6 +162,8 @@ class AlignmentSpec(Section):
 class FslSageMethod(_Method):
     """FSL-SAGE (ICML 2025): clients backpropagate an auxiliary head that the main server aligns with its own gradients."""
 
+    shares_client_loss: ClassVar[bool] = False
+
     kind: Literal["fsl_sage"] = Field(
         description="FSL-SAGE: the auxiliary head is trained by the main server to imitate its gradient."
     )
@@ -162,8 +180,6 @@ class LocalLossMethod(_Method):
     kind: Literal["local_loss"] = Field(
         description="Local-loss split learning (Han et al.): clients backpropagate an auxiliary loss; a server copy for each."
     )
-    shares_client_loss: ClassVar[bool] = False
-
     client_optimizer: OptimizerSpec = _CLIENT_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
     server_optimizer: OptimizerSpec = _COPIES_OPTIMIZER
@@ -206,6 +222,7 @@ class FrozenClientMethod(_Method):
     """The control: clients keep their initial weights; does training the client matter at all?"""
 
     uploads_vectors: ClassVar[bool] = False
+    shares_client_loss: ClassVar[bool] = False
 
     kind: Literal["frozen_client"] = Field(description="Control: clients are never trained, only the main server is.")
     upload_every: int = _UPLOAD_EVERY
@@ -222,7 +239,6 @@ class HoSflMethod(_Method):
         description="HO-SFL: zeroth-order clients that probe along the main server's dL/dz, with directions all clients share."
     )
     zeroth_order: ZerothOrderSpec = Field(default=ZerothOrderSpec(), description="The gradient estimator.")
-    shares_client_loss: ClassVar[bool] = False
     client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
@@ -261,6 +277,7 @@ class FedGktMethod(_Method):
     """FedGKT (2007.14513): client and main server teach each other by their logits; no model ever travels."""
 
     uploads_vectors: ClassVar[bool] = False
+    shares_client_loss: ClassVar[bool] = False
 
     kind: Literal["fedgkt"] = Field(
         description="FedGKT: features and logits go up, the main server's logits come down, each side distils the other."
@@ -277,7 +294,6 @@ class FedAvgMethod(_Method):
 
     kind: Literal["fedavg"] = Field(
         description="FedAvg: clients backpropagate through the whole model; there is no main server."
-    shares_client_loss: ClassVar[bool] = False
     )
     client_optimizer: OptimizerSpec = _WHOLE_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
@@ -287,6 +303,7 @@ class FedZoMethod(_Method):
     """FedZO (2201.09531): FedAvg by forward passes alone."""
 
     probes_clients: ClassVar[bool] = True
+    takes_objectives: ClassVar[bool] = True
 
     kind: Literal["fedzo"] = Field(
         description="FedZO: clients train the whole model by forward passes; there is no main server."

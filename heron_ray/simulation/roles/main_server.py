@@ -168,6 +168,8 @@ class MainServer:
             for head, score in scores.items():
                 metrics[f"{head}{name}_accuracy"] = score.accuracy
                 metrics[f"{head}{name}_loss"] = score.loss
+                if self._setup.spec.evaluation.macro_f1:
+                    metrics[f"{head}{name}_macro_f1"] = score.macro_f1
         for part in parts:
             part.train()
         return metrics
@@ -185,8 +187,6 @@ class MainServer:
         with self._server_statistics_held():
             return estimator_quality(zeroth_order, self._client_vector, lambda: self._method.losses(self._model, x, y), seeds)
 
-    def _server_statistics_held(self) -> AbstractContextManager[None]:
-        return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
     def _look_at_curvature(self, round: int) -> dict[str, float]:
         """The figures of the Hessian of the clients' loss, where they are due."""
         options = self._setup.spec.evaluation.spectrum
@@ -199,6 +199,8 @@ class MainServer:
             "client_effective_rank": found.effective_rank,
         }
 
+    def _server_statistics_held(self) -> AbstractContextManager[None]:
+        return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
 
     def _copy(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, copy=True)
