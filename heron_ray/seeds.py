@@ -27,8 +27,9 @@ class Purpose(IntEnum):
     SERVER_DIRECTION = 9
     DIAGNOSIS = 10
     ADAPTERS = 11
-    FEATURES = 30
+    SPECTRUM = 20
     AGGREGATION = 21
+    FEATURES = 30
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,12 @@ def load_digits(spec: DigitsData, seed: int) -> Dataset:
     The file is read where scikit-learn keeps it, without importing scikit-learn, which takes seconds.
 
     Args:
-        spec: The section that asks for them; it has no settings.
+        spec: The section that asks for them, with the imbalance of the training samples.
         seed: Not used: the split is fixed, so that results of different experiments can be compared.
 
     Returns:
-        1,077 training, 360 validation and 360 test samples of shape [64], grey levels scaled to 0 to 1.
+        1,077 training samples or, with an imbalance, fewer; 360 validation and 360 test samples; of shape [64], grey levels
+        scaled to 0 to 1.
 
     Raises:
         DataError: scikit-learn is not installed.
@@ -37,7 +39,19 @@ def load_digits(spec: DigitsData, seed: int) -> Dataset:
     y = torch.from_numpy(rows[:, -1].astype(np.int64))
     order = np.random.Generator(np.random.SFC64(_SPLIT_SEED)).permutation(len(y))
     train, validation, test = (Split(x=x[rows], y=y[rows]) for rows in np.split(order, _CUTS))
+    if spec.imbalance > 1:
+        train = _thinned(train, spec.imbalance)
     return Dataset(train=train, validation=validation, test=test, classes=10, input_shape=(64,))
+
+
+def _thinned(split: Split, imbalance: float) -> Split:
+    """The first samples of each class c, a share of imbalance^(-c / 9) of them rounded up, in the order they had."""
+    kept = []
+    for digit in range(10):
+        rows = torch.nonzero(split.y == digit).flatten()
+        kept.append(rows[: math.ceil(len(rows) * imbalance ** (-digit / 9))])
+    rows = torch.cat(kept).sort().values
+    return Split(x=split.x[rows], y=split.y[rows])
 
 
 def _file() -> list[str]:

@@ -9,6 +9,7 @@ from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figur
 from heron_ray.figures.html import write_html
 from heron_ray.figures.partition import partition_map
 from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
+from heron_ray.figures.spectrum import spectral_density
 from heron_ray.figures.study import bands, heat_maps
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
@@ -31,6 +32,7 @@ __all__ = [
     "partition_map",
     "search_history",
     "slices",
+    "spectral_density",
     "themes",
     "write_html",
 ]

@@ -12,10 +12,14 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Accuracy as a share of 1, and mean cross-entropy in nats."""
+    """Accuracy as a share of 1, mean cross-entropy in nats, and macro-F1.
+
+    Macro-F1 is the mean of 2 TP / (2 TP + FP + FN) over the classes that occur among labels or predictions.
+    """
 
     accuracy: float
     loss: float
+    macro_f1: float
 
 
 def evaluate(
@@ -41,11 +45,26 @@ def evaluate(
         Name to score.
     """
     correct, loss = dict.fromkeys(heads, 0.0), dict.fromkeys(heads, 0.0)
+    predictions: dict[str, list[Tensor]] = {name: [] for name in heads}
     with torch.no_grad():
         for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
             z, labels = front(x_batch.to(device)), y_batch.to(device)
             for name, head in heads.items():
                 logits = head(z)
-                correct[name] += float((logits.argmax(dim=1) == labels).sum().item())
+                predictions[name].append(logits.argmax(dim=1))
+                correct[name] += float((predictions[name][-1] == labels).sum().item())
                 loss[name] += functional.cross_entropy(logits, labels, reduction="sum").item()
-    return {name: Score(accuracy=correct[name] / len(y), loss=loss[name] / len(y)) for name in heads}
+    return {
+        name: Score(accuracy=correct[name] / len(y), loss=loss[name] / len(y), macro_f1=_macro_f1(torch.cat(told).cpu(), y))
+        for name, told in predictions.items()
+    }
+
+
+def _macro_f1(predicted: Tensor, y: Tensor) -> float:
+    """Of predictions [n] against labels [n]."""
+    if not len(y):
+        return 0.0
+    classes = 1 + int(torch.maximum(predicted.max(), y.max()))
+    right = torch.bincount(y[predicted == y], minlength=classes).double()
+    both = (torch.bincount(predicted, minlength=classes) + torch.bincount(y, minlength=classes)).double()
+    return float((2 * right[both > 0] / both[both > 0]).mean())

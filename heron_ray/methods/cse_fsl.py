@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
+from torch import Tensor
+from torch.nn import functional
+
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Upload, is_upload_step
 from heron_ray.models import stacked
-from heron_ray.models.split import Part
+from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import whole
 from heron_ray.spec.method import CseFslMethod, FslSageMethod, LocalLossMethod
 
@@ -47,6 +50,10 @@ class AuxiliaryLoss(Method[AuxiliaryLossSection]):
             optimizer.step(theta, whole(gradient))
             total += loss.detach()
         return ClientUpdate(loss=total / client.steps, state=optimizer.state)
+
+    def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
+        """Of the auxiliary head."""
+        return functional.cross_entropy(model.auxiliary(model.front(x)), y, reduction="none")
 
 
 class CseFsl(AuxiliaryLoss[CseFslMethod]):

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method
-from heron_ray.models import stacked
+from heron_ray.models.objectives import OBJECTIVES
 from heron_ray.models.split import Part
 from heron_ray.spec.method import FedZoMethod
 from heron_ray.zo import ZerothOrderEstimator
@@ -18,7 +18,7 @@ class FedZo(Method[FedZoMethod]):
     """Per client and round, with theta = {front, back} of P parameters and q probes; there is no main server:
 
     for step in 1..h:
-        l(theta) = CE(back(front(x)), y)
+        l(theta) = CE(back(front(x)), y)                                      or another objective
         g = (1/q) sum_p  s [l(theta + mu u_p) - l(theta)] / mu * u_p          s = P on the unit sphere, else 1
         theta = optimizer(theta, g)
     """  # noqa: D415 - the summary line introduces the box
@@ -29,6 +29,7 @@ class FedZo(Method[FedZoMethod]):
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
         spec, model, theta = self.spec, client.model, client.vector.data
+        objective = OBJECTIVES[spec.objective]
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
         total = client.zeros()
@@ -36,7 +37,7 @@ class FedZo(Method[FedZoMethod]):
             x, y = client.batch(step)
 
             def loss(x: Tensor = x, y: Tensor = y) -> Tensor:
-                return stacked.cross_entropy(model.back(model.front(x)), y)
+                return objective(model.back(model.front(x)), y)
 
             loss_at_theta = loss()
             seeds = client.direction_seeds(step, spec.zeroth_order.probes)

@@ -21,7 +21,7 @@ class Heron(Method[HeronMethod]):
     """Per client and round, with theta = {front, auxiliary} of P parameters and q probes (equation 2):
 
         for step in 1..h:
-            z = front(x);  l_0 = CE(auxiliary(z), y)
+            z = front(x);  l_0 = CE(auxiliary(z), y)                          or another objective
             every k-th step: upload (z, y); z is released before the first probe
             g = (1/q) sum_p  s [l(theta + mu u_p) - l_0] / mu * u_p          s = P on the unit sphere, else 1
             theta = optimizer(theta, g)
@@ -36,7 +36,7 @@ class Heron(Method[HeronMethod]):
 
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
-        spec, forwards, theta = self.spec, client.forwards, client.vector.data
+        spec, forwards, theta = self.spec, client.forwards(self.spec.objective), client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
         told_seeds: list[Seed] = []

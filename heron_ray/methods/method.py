@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.models.compiled import ClientForwards, eager_forwards
+from heron_ray.models.objectives import OBJECTIVES
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import Optimizer, make_optimizer, whole
 from heron_ray.seeds import Purpose, derive
+from heron_ray.spec.method import ObjectiveKind
 from heron_ray.spec.optimizer import OptimizerSpec
 from heron_ray.vectors import FlatVector, Float32Array
 from heron_ray.zo import Seed
@@ -130,10 +132,9 @@ class Client:
     memory: Mapping[str, Tensor] = field(default_factory=dict)
     compiled: ClientForwards | None = None
 
-    @property
-    def forwards(self) -> ClientForwards:
-        """The forward passes of a client that takes no gradients."""
-        return self.compiled or eager_forwards(self.model)
+    def forwards(self, objective: ObjectiveKind) -> ClientForwards:
+        """The forward passes of a client that takes no gradients; only those with cross-entropy are ever compiled."""
+        return self.compiled or eager_forwards(self.model, OBJECTIVES[objective])
 
     def direction_seeds(self, step: int, probes: int) -> list[Seed]:
         """The seeds of the probes' directions in one local step; every client draws its own."""
@@ -285,7 +286,7 @@ class Method(ABC, Generic[SectionT]):
         return {}
 
     def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
-        """The losses [B] whose mean a zeroth-order client descends: those of the back model, or as the method says."""
+        """The losses [B] whose mean a client descends: those of the back model, or as the method says."""
         return functional.cross_entropy(model.back(model.front(x)), y, reduction="none")
 
     def replay(self, vector: FlatVector, script: Script) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from heron_ray.errors import SpecError, SpecIssue
-from heron_ray.models import stacked
+from heron_ray.models.objectives import Objective, cross_entropy
 from heron_ray.models.resnet18 import plain_forwards
 from heron_ray.models.split import SplitModel
 
@@ -39,29 +39,31 @@ class ClientForwards:
     """What a client without gradients computes of a batch x [B, *input], y [B] at the present theta; or a block of clients.
 
     Attributes:
-        smash: The smashed data [B, *cut], and the auxiliary head's mean cross entropy.
-        loss: That cross entropy alone.
+        smash: The smashed data [B, *cut], and the auxiliary head's objective on the batch.
+        loss: That objective alone.
     """
 
     smash: Forward[tuple[Tensor, Tensor]]
     loss: Forward[Tensor]
 
 
-def eager_forwards(model: SplitModel) -> ClientForwards:
+def eager_forwards(model: SplitModel, objective: Objective = cross_entropy) -> ClientForwards:
     """The passes as torch runs them."""
 
     def smash(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         z = model.front(x)
-        return z, stacked.cross_entropy(model.auxiliary(z), y)
+        return z, objective(model.auxiliary(z), y)
 
     def loss(x: Tensor, y: Tensor) -> Tensor:
-        return stacked.cross_entropy(model.auxiliary(model.front(x)), y)
+        return objective(model.auxiliary(model.front(x)), y)
 
     return ClientForwards(smash=smash, loss=loss)
 
 
 def compiled_forwards(model: SplitModel, *, batch_size: int) -> ClientForwards:
-    """The same passes compiled, each at its first full batch, into one graph that reads theta afresh at every call.
+    """The same passes, with cross-entropy, compiled into one graph each, which reads theta afresh at every call.
+
+    That happens at the first full batch.
 
     Args:
         model: Front model and auxiliary head; their parameters may change in place, not move.

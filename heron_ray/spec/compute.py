@@ -27,6 +27,20 @@ class ClientsSpec(Section):
         return self.count if self.per_round is None else self.per_round
 
 
+class SpectrumSpec(Section):
+    """How closely the Hessian of the clients' loss is looked at, and how often."""
+
+    every: int = Field(default=100, ge=1, le=100_000_000, description="Rounds between looks; a multiple of evaluation.every.")
+    samples: int = Field(default=256, ge=1, le=1_000_000, description="Training samples, drawn anew for each look.")
+    probes: int = Field(
+        default=8, ge=2, le=1000, description="Random vectors q. A look takes q (lanczos_steps + 2) Hessian-vector products."
+    )
+    lanczos_steps: int = Field(
+        default=32, ge=1, le=1000, description="Lanczos steps m per random vector; m + 2 q vectors of theta's length are held."
+    )
+    precision: Literal["float32", "float64"] = Field(default="float64", description="In which the Hessian is computed.")
+
+
 class EvaluationSpec(Section):
     """When the global model is judged. The last round always is."""
 
@@ -37,6 +51,22 @@ class EvaluationSpec(Section):
         description=(
             "Whether evaluations also judge the clients' zeroth-order estimate on a batch of training samples: series "
             "estimate_cosine, estimate_relative_error and probe_signal_to_noise. It changes no other figure."
+        ),
+    )
+    macro_f1: bool = Field(
+        default=False,
+        exclude_if=lambda value: value is False,
+        description=(
+            "Whether evaluations also give macro-F1 beside each accuracy: series validation_macro_f1, test_macro_f1, "
+            "auxiliary_validation_macro_f1 and auxiliary_test_macro_f1."
+        ),
+    )
+    spectrum: SpectrumSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description=(
+            "Looks at the Hessian of the clients' loss during the run: series client_hessian_norm, client_hessian_trace and "
+            "client_effective_rank. It changes no other figure. null: never."
         ),
     )
 

@@ -30,6 +30,16 @@ class DigitsData(Section):
     """scikit-learn's 1,797 real 8x8 images of handwritten digits, split once and for all into 1,077/360/360."""
 
     kind: Literal["digits"] = Field(description="scikit-learn's handwritten digits.")
+    imbalance: float = Field(
+        default=1.0,
+        ge=1,
+        le=100,
+        exclude_if=lambda value: value == 1,
+        description=(
+            "Thins the training samples to a long tail: of class c stays a share of imbalance^(-c / 9), so this many times "
+            "fewer of the nines than of the zeros. Validation and test stay as they are. 1: nothing is left out."
+        ),
+    )
 
     @property
     def input_shape(self) -> tuple[int, ...]:

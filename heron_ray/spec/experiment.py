@@ -76,6 +76,7 @@ class ExperimentSpec(Section):
             raise _contradiction(f"partition.{fault[0]}", fault[1])
         if (fault := self.method.fault(self)) is not None:
             raise _contradiction(*fault)
+        self._require_an_objective_that_can_be_met()
         if self.compute.compile and self.method.kind != "heron":
             raise _contradiction("compute.compile", f"only heron's clients compile, not {self.method.kind}'s: use false")
         if self.evaluation.estimator_quality and not self.method.probes_clients:
@@ -83,7 +84,36 @@ class ExperimentSpec(Section):
                 "evaluation.estimator_quality",
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
+        if (spectrum := self.evaluation.spectrum) is not None:
+            if not self.method.shares_client_loss:
+                raise _contradiction(
+                    "evaluation.spectrum",
+                    f"{self.method.kind}'s clients have no loss in common whose Hessian could be looked at: use null",
+                )
+            if spectrum.every % self.evaluation.every:
+                raise _contradiction(
+                    "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
+                )
         return self
+
+    def _require_an_objective_that_can_be_met(self) -> None:
+        method, objective = self.method, self.method.objective
+        if objective == "cross_entropy":
+            return
+        if not method.takes_objectives:
+            raise _contradiction(
+                "method.objective",
+                f"{objective} has no derivative, and {method.kind}'s clients do not descend a loss of their own by forward "
+                "passes alone: use cross_entropy, or method.kind=heron or fedzo",
+            )
+        unmeant = {
+            "compute.compile": (self.compute.compile, "false"),
+            "evaluation.estimator_quality": (self.evaluation.estimator_quality, "false"),
+            "evaluation.spectrum": (self.evaluation.spectrum is not None, "null"),
+        }
+        for path, (is_set, way_out) in unmeant.items():
+            if is_set:
+                raise _contradiction(path, f"it is about cross_entropy, and method.objective is {objective}: use {way_out}")
 
     @model_validator(mode="after")
     def _attack_and_defence_can_happen(self) -> ExperimentSpec:

@@ -41,6 +41,7 @@ FREE: tuple[str, ...] = (
     "method.direction",
     "method.distillation",
     "method.mu",
+    "method.objective",
     "method.server_optimizer",
     "method.server_steps",
     "method.server_zeroth_order",

@@ -33,6 +33,9 @@ DirectionLaw: TypeAlias = Annotated[
 ]
 
 
+ObjectiveKind: TypeAlias = Literal["cross_entropy", "zero_one", "macro_f1"]
+
+
 class ZerothOrderSpec(Section):
     """How a gradient is estimated from forward passes (HERON-SFL, equation 2)."""
 
@@ -56,6 +59,18 @@ class _Method(Section):
     """What all methods have in common."""
 
     kind: str
+    objective: ObjectiveKind = Field(
+        default="cross_entropy",
+        exclude_if=lambda value: value == "cross_entropy",
+        description=(
+            "What a client descends on its batch. cross_entropy: any client. zero_one (share of wrong predictions) and "
+            "macro_f1 (1 - macro-F1) have no derivative: only for clients that evaluate a loss of their own and never "
+            "differentiate it, with a larger mu. The main server descends cross-entropy either way."
+        ),
+    )
+
+    takes_objectives: ClassVar[bool] = False
+    """Whether clients evaluate a loss of their own and never differentiate it."""
 
     uploads_vectors: ClassVar[bool] = True
     """Whether clients upload parameters that a federation server joins."""
@@ -68,6 +83,9 @@ class _Method(Section):
 
     has_main_server: ClassVar[bool] = True
     """Whether smashed data go up to a main server."""
+
+    shares_client_loss: ClassVar[bool] = True
+    """Whether all clients descend one loss of the same global parameters."""
 
     def sends_vectors(self) -> bool:
         """Whether an update attack has anything to act on."""
@@ -91,6 +109,7 @@ class HeronMethod(_Method):
 
     probes_clients: ClassVar[bool] = True
     averages_auxiliary: ClassVar[bool] = True
+    takes_objectives: ClassVar[bool] = True
 
     kind: Literal["heron"] = Field(description="HERON-SFL: clients train by forward passes alone.")
     upload_every: int = _UPLOAD_EVERY
@@ -160,6 +179,8 @@ class AlignmentSpec(Section):
 class FslSageMethod(_Method):
     """FSL-SAGE (ICML 2025): clients backpropagate an auxiliary head that the main server aligns with its own gradients."""
 
+    shares_client_loss: ClassVar[bool] = False
+
     kind: Literal["fsl_sage"] = Field(
         description="FSL-SAGE: the auxiliary head is trained by the main server to imitate its gradient."
     )
@@ -220,6 +241,7 @@ class FrozenClientMethod(_Method):
     """The control: clients keep their initial weights; does training the client matter at all?"""
 
     uploads_vectors: ClassVar[bool] = False
+    shares_client_loss: ClassVar[bool] = False
 
     kind: Literal["frozen_client"] = Field(description="Control: clients are never trained, only the main server is.")
     upload_every: int = _UPLOAD_EVERY
@@ -278,6 +300,7 @@ class FedGktMethod(_Method):
     """FedGKT (2007.14513): client and main server teach each other by their logits; no model ever travels."""
 
     uploads_vectors: ClassVar[bool] = False
+    shares_client_loss: ClassVar[bool] = False
 
     kind: Literal["fedgkt"] = Field(
         description="FedGKT: features and logits go up, the main server's logits come down, each side distils the other."
@@ -306,6 +329,7 @@ class FedZoMethod(_Method):
 
     probes_clients: ClassVar[bool] = True
     has_main_server: ClassVar[bool] = False
+    takes_objectives: ClassVar[bool] = True
 
     kind: Literal["fedzo"] = Field(
         description="FedZO: clients train the whole model by forward passes; there is no main server."

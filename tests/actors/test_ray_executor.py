@@ -64,6 +64,22 @@ def test_digests_are_equal_on_every_executor(make_spec: MakeSpec, executor: RayE
     assert result.serialized_bytes["up"] >= result.costs.bytes_up
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["method.objective=macro_f1", "method.zeroth_order.mu=1.0", "evaluation.macro_f1=true"],
+        ["method.kind=fedzo", "method.objective=zero_one", "method.zeroth_order.mu=1.0"],
+        ["evaluation.spectrum={every: 2, samples: 32, probes: 2, lanczos_steps: 4}"],
+    ],
+    ids=" ".join,
+)
+def test_metrics_and_curvature_have_the_same_digest_on_every_executor(
+    make_spec: MakeSpec, executor: RayExecutor, overrides: list[str]
+) -> None:
+    spec = make_spec(*overrides)
+    assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
+
+
 def test_a_fork_has_the_same_digest_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path) -> None:
     parent, child = make_spec(), make_spec("rounds=7", "method.zeroth_order.mu=0.01", "attack={kind: sign_flip, byzantine: 1}")
     checkpointer = Checkpointer(tmp_path)

@@ -128,3 +128,15 @@ def test_the_fingerprint_changes_with_any_value_split_or_class_count() -> None:
     variants = [dataset(), dataset(train=one), dataset(test=one), dataset(classes=3), dataset(train=split(label=1))]
     assert dataset().fingerprint() == variants[0].fingerprint()
     assert len({variant.fingerprint() for variant in variants}) == len(variants)
+
+
+def test_a_long_tail_of_digits_thins_the_training_samples_alone_and_keeps_the_first_ones() -> None:
+    whole, thinned = load_dataset(DIGITS, 0), load_dataset(DigitsData(kind="digits", imbalance=20.0), 0)
+    before, after = (np.bincount(one.train.y.numpy(), minlength=10) for one in (whole, thinned))
+    assert after.tolist() == [int(np.ceil(count * 20 ** (-digit / 9))) for digit, count in enumerate(before)]
+    for digit in range(10):
+        rows = whole.train.x[whole.train.y == digit][: after[digit]]
+        assert torch.equal(thinned.train.x[thinned.train.y == digit], rows)
+    assert torch.equal(whole.validation.x, thinned.validation.x)
+    assert torch.equal(whole.test.y, thinned.test.y)
+    assert "imbalance" not in DIGITS.model_dump()

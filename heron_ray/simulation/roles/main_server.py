@@ -22,6 +22,7 @@ from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
+from heron_ray.simulation.curvature import client_spectrum
 from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
@@ -152,7 +153,7 @@ class MainServer:
         """
         self._client_vector.load(shared, self._method.shared_parts)
         if not self._method.own_parts:
-            return self._score() | self._judge_estimator(round)
+            return self._score() | self._judge_estimator(round) | self._look_at_curvature(round)
         scores = []
         for state in kept:
             self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
@@ -217,6 +218,8 @@ class MainServer:
             for head, score in scores.items():
                 metrics[f"{head}{name}_accuracy"] = score.accuracy
                 metrics[f"{head}{name}_loss"] = score.loss
+                if self._setup.spec.evaluation.macro_f1:
+                    metrics[f"{head}{name}_macro_f1"] = score.macro_f1
         if self._backdoor is not None:
             metrics |= self._attack_success(self._backdoor)
         for part in parts:
@@ -249,6 +252,18 @@ class MainServer:
         seeds = [derive(spec.seed, Purpose.DIAGNOSIS, round, probe) for probe in range(zeroth_order.probes)]
         with self._server_statistics_held():
             return estimator_quality(zeroth_order, self._client_vector, lambda: self._method.losses(self._model, x, y), seeds)
+
+    def _look_at_curvature(self, round: int) -> dict[str, float]:
+        """The figures of the Hessian of the clients' loss, where they are due."""
+        options = self._setup.spec.evaluation.spectrum
+        if options is None or round % options.every:
+            return {}
+        found = client_spectrum(self._setup, self._method, self._model, options, round)
+        return {
+            "client_hessian_norm": found.norm,
+            "client_hessian_trace": found.trace,
+            "client_effective_rank": found.effective_rank,
+        }
 
     def _server_statistics_held(self) -> AbstractContextManager[None]:
         return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
