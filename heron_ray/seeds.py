@@ -27,6 +27,10 @@ class Purpose(IntEnum):
     SERVER_DIRECTION = 9
     DIAGNOSIS = 10
     ADAPTERS = 11
+    DEVICE = 40
+    LINK = 41
+    AVAILABILITY = 42
+    DROPOUT = 43
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

@@ -13,6 +13,7 @@ from heron_ray.spec.aggregation import AggregationSpec
 from heron_ray.spec.attack import AttackSpec
 from heron_ray.spec.compute import ClientsSpec, ComputeSpec, EvaluationSpec, StopSpec
 from heron_ray.spec.data import DataSpec
+from heron_ray.spec.edge import EdgeSpec
 from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
@@ -51,6 +52,9 @@ class ExperimentSpec(Section):
     method: MethodSpec = Field(description="The training method.")
     aggregation: AggregationSpec = Field(description="How the clients' updates are joined.")
     attack: AttackSpec | None = Field(default=None, description="What Byzantine clients do. null: every client is honest.")
+    edge: EdgeSpec | None = Field(
+        default=None, description="Simulated devices, links and time. null: no client is slow, far away or absent."
+    )
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="When the global model is judged.")
     stop: StopSpec | None = Field(default=None, description="When to end early. null: after the last round.")
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Where the run executes.")
@@ -78,6 +82,12 @@ class ExperimentSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _edge_fits(self) -> ExperimentSpec:
+        if self.edge is not None and (fault := self.edge.fault(self)) is not None:
+            raise _contradiction(*fault)
+        return self
+
+    @model_validator(mode="after")
     def _attack_can_happen(self) -> ExperimentSpec:
         attack = self.attack
         if attack is None:
@@ -97,8 +107,14 @@ class ExperimentSpec(Section):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """The spec as plain JSON values with every default filled in."""
-        return self.model_dump(mode="json")
+        """The spec as plain JSON values with every default filled in.
+
+        Without an edge there is no such key: the hashes are those of specs from before there were edges.
+        """
+        values = self.model_dump(mode="json")
+        if self.edge is None:
+            del values["edge"]
+        return values
 
     def spec_hash(self) -> str:
         """SHA-256 over the canonical form, as 64 hexadecimal digits."""

@@ -50,6 +50,7 @@ FREE: tuple[str, ...] = (
     "method.zeroth_order",
     "aggregation",
     "attack",
+    "edge",
     "evaluation",
     "stop",
     "compute",

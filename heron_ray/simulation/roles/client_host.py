@@ -31,7 +31,8 @@ class _Run:
     `saved` holds a client's vector while another uses the buffers; a block runs to its end at once.
 
     `attacks` are what they do in this round; None for each that is honest. `scalars` are what a client last put into an
-    exchange; so many `seeds` come down beside their mean.
+    exchange; so many `seeds` come down beside their mean. `cuts` are, for each client that ends its round without an update,
+    how many uploads it makes before; None for the others.
     """
 
     numbers: tuple[int, ...]
@@ -39,7 +40,9 @@ class _Run:
     generator: ClientRound
     attacks: tuple[Attack | None, ...]
     kept: ClientState
+    cuts: tuple[int | None, ...]
     waiting: Waiting | None = None
+    sent: int = 0
     barriers: int = 0
     seeds: int = 0
     scalars: Float32Array | None = None
@@ -158,12 +161,13 @@ class ClientHost:
         return progress, message
 
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
-        runs = []
+        runs, cuts = [], dict(chunk.cuts)
         for position, numbers in enumerate(chunk.blocks):
             attacks = tuple(self._attack if number in chunk.attackers else None for number in numbers)
             kept = kept_states[position] if kept_states else {}
             begun = self._method.client_round(self._client(chunk.round, numbers, kept, attacks))
-            runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept))
+            cut = tuple(cuts.get(number) for number in numbers)
+            runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept, cuts=cut))
             for _ in numbers:
                 accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
@@ -221,6 +225,9 @@ class ClientHost:
 
     def _drive(self, run: _Run, answer: Float32Array | None, broadcast: Float32Array, outbox: _Outbox) -> None:
         """Run one client until it is done or waits; afterwards `run.waiting` says which."""
+        if run.cuts[0] == run.sent:
+            self._leave(run)
+            return
         self._activate(run, broadcast)
         reply = None if answer is None else torch.tensor(answer).to(self._vector.data.device)
         run.waiting = None
@@ -239,8 +246,11 @@ class ClientHost:
                 run.waiting = Waiting.COHORT
             else:
                 outbox.take_upload(run.numbers[0], message)
+                run.sent += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
+                elif run.cuts[0] == run.sent:
+                    self._leave(run)
                 elif outbox.bytes >= CHUNK_BYTES:
                     run.waiting = Waiting.ROOM
             del message
@@ -255,11 +265,18 @@ class ClientHost:
                 message = next(run.generator)
             except StopIteration as end:
                 for position, number in enumerate(run.numbers):
-                    for upload in uploads:
+                    for upload in uploads[: run.cuts[position]]:
                         outbox.take_upload(number, Upload(z=upload.z[position], y=upload.y[position]))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
+
+    def _leave(self, run: _Run) -> None:
+        """End a client's round without an update; what it kept before the round it still keeps."""
+        run.waiting = Waiting.NOTHING
+        run.generator.close()
+        if self._active is run:
+            self._active = None
 
     def _activate(self, run: _Run, broadcast: Float32Array) -> None:
         """Give the model buffers to `run`, putting the vector of a client that is not done aside."""
@@ -282,7 +299,9 @@ class ClientHost:
         run.waiting = Waiting.NOTHING
         shared = self._method.shared_parts
         trained = vector.numpy(shared).reshape(len(run.numbers), -1)
-        for number, attack, update, values in zip(run.numbers, run.attacks, updates, trained, strict=True):
+        for number, attack, cut, update, values in zip(run.numbers, run.attacks, run.cuts, updates, trained, strict=True):
+            if cut is not None:
+                continue
             if update.loss is not None:
                 outbox.losses.append(update.loss.item())
             accounting.count_update(outbox.traffic, self._method, self._vector, update)
