@@ -5,6 +5,7 @@
     ├── DataError            invalid_data           a data set is missing, corrupt or does not fit the model
     ├── CheckpointError      invalid_checkpoint     a checkpoint is damaged, of another experiment, or absent
     ├── DivergedError        diverged               a loss or a parameter stopped being finite
+    ├── EdgeError            edge_impossible        no simulated client can take part, or none can meet the deadline
     ├── ExhaustedMemoryError out_of_memory          a process ran out of memory
     ├── LostActorError       actor_lost             a Ray actor died; the run can be resumed
     ├── StudyError           study_folder           the folder of a study's results is in use or cannot be written
@@ -115,6 +116,12 @@ class DivergedError(HeronError):
         """Keep the round in which it happened."""
         super().__init__(message, hint=hint)
         self.round = round
+
+
+class EdgeError(HeronError):
+    """With the simulated devices and links no client can take part: too little memory everywhere, or too short a deadline."""
+
+    code = "edge_impossible"
 
 
 class ExhaustedMemoryError(HeronError):

@@ -30,6 +30,10 @@ class Purpose(IntEnum):
     SPECTRUM = 20
     AGGREGATION = 21
     FEATURES = 30
+    DEVICE = 40
+    LINK = 41
+    AVAILABILITY = 42
+    DROPOUT = 43
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

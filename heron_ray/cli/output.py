@@ -72,6 +72,22 @@ def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
         "sent down": size(costs["bytes_down"]),
         **{f"serialized, {way}": size(count) for way, count in (result.get("serialized_bytes") or {}).items()},
         "wall time": f"{result['wall_seconds']:.1f} s",
+        **_edge_fields(result.get("edge")),
         "trajectory digest": result["trajectory_digest"],
         "spec hash": result["spec_hash"],
+    }
+
+
+def _edge_fields(edge: Mapping[str, Any] | None) -> dict[str, object]:
+    """What simulated devices took, where there are any."""
+    if edge is None:
+        return {}
+    reached = {
+        f"  until {float(accuracy):.0%}": f"{at:,.1f} s" for accuracy, at in edge["simulated_time_to_accuracy_s"].items()
+    }
+    return {
+        "simulated time": f"{edge['simulated_time_s']:,.1f} s",
+        **reached,
+        "energy of clients": f"{edge['energy_j']:,.3g} J",
+        "clients excluded": f"{edge['clients_excluded']:,}",
     }

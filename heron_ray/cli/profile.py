@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -46,9 +46,18 @@ def command(spec: Path, overrides: tuple[str, ...], device: Literal["meta", "cud
             "card's peak memory": None if costs.device_peak_bytes is None else size(costs.device_peak_bytes),
             **{f"{way} per round, {kind}": size(count) for way in ("up", "down") for kind, count in traffic[way].items()},
             "messages per round": f"{costs.messages_per_round:,}",
+            **_edge_fields(costs.edge),
             **_paper_fields(costs.paper_convention),
         }
     )
+
+
+def _edge_fields(edge: dict[str, Any] | None) -> dict[str, object]:
+    """Who has too little memory, where devices are simulated."""
+    if edge is None:
+        return {}
+    devices = {f"  {name}": f"{count:,}" for name, count in edge["excluded_by_device"].items()}
+    return {"clients excluded for want of memory": f"{edge['excluded']:,} of {edge['clients']:,}", **devices}
 
 
 def _paper_fields(paper: PaperConvention | None) -> dict[str, object]:

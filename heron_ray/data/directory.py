@@ -22,12 +22,12 @@ class DataDirectory:
     root: Path
 
     @classmethod
-    def from_environment(cls) -> DataDirectory:
-        """The folder that HERON_DATA_DIR names. Raises DataError where it names none."""
+    def from_environment(cls, needed_by: str = "data.path is a folder below the one") -> DataDirectory:
+        """The folder that HERON_DATA_DIR names. Raises DataError where it names none, with the words who needs it."""
         value = os.environ.get(VARIABLE, "")
         if not value:
             raise DataError(
-                f"data.path is a folder below the one that {VARIABLE} names, but {VARIABLE} is not set",
+                f"{needed_by} that {VARIABLE} names, but {VARIABLE} is not set",
                 hint=f"set {VARIABLE} to the folder of your data sets, for a service before it is started",
             )
         root = Path(value).expanduser().resolve()
@@ -44,6 +44,18 @@ class DataDirectory:
         except OSError as error:
             raise DataError(f"the folder {relative!r} in {VARIABLE} cannot be opened: {error.strerror}") from error
         raise DataError(f"there is no folder {relative!r} in {VARIABLE}={self.root}")
+
+    def text(self, relative: str, *, limit_bytes: int = 16 * 2**20) -> str:
+        """The text of the file at a relative path. Raises DataError where there is none, or it is too large or no UTF-8."""
+        path = self._confine(self.root / relative)
+        try:
+            if not path.is_file():
+                raise DataError(f"there is no file {relative!r} in {VARIABLE}={self.root}")
+            if path.stat().st_size > limit_bytes:
+                raise DataError(f"{relative!r} in {VARIABLE} has more than {limit_bytes:,} bytes")
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the file {relative!r} in {VARIABLE} cannot be read: {error}") from error
 
     def files(self, folder: Path, pattern: str) -> list[Path]:
         """The files in `folder` whose names match, in the order of their names. Raises DataError where there are none."""

@@ -34,7 +34,8 @@ class Event:
 class Started(Event):
     """The clients' data are partitioned and the roles are ready; `after_round` is 0 for a fresh run.
 
-    `byzantine` lists the numbers of the run's Byzantine clients.
+    `byzantine` lists the numbers of the run's Byzantine clients. `edge`, only where devices are simulated, tells how many
+    clients there are and how many have too little memory for the method, by device.
     """
 
     kind: ClassVar[str] = "started"
@@ -42,11 +43,19 @@ class Started(Event):
     after_round: int
     partition: Mapping[str, Any]
     byzantine: list[int] = field(default_factory=list)
+    edge: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
         """One per starting point."""
         return f"started:{self.after_round}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; no `edge` where there is none."""
+        values = {"kind": self.kind, "key": self.key, **dataclasses.asdict(self)}
+        if self.edge is None:
+            del values["edge"]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

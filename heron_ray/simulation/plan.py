@@ -1,4 +1,4 @@
-"""The plan of a round: who takes part, in which order, in which blocks and chunks, and who attacks.
+"""The plan of a round: who takes part, in which order, in which blocks and chunks, who attacks, and who is cut short.
 
 A pure function of spec, round, host count and the clients' shards.
 """
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from heron_ray.edge import RoundClock
 from heron_ray.seeds import Purpose, derive, generator
+from heron_ray.simulation.edge_rounds import EdgeRound, EdgeRounds
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
 
@@ -37,6 +39,7 @@ class Chunk:
         host: Which host.
         blocks: The clients; those of a block are computed together. Blocks do not depend on the number of hosts.
         attackers: Those among them that attack in this round.
+        cuts: Those among them that bring no update, each with the number of its uploads that reach the main server.
     """
 
     round: int
@@ -44,6 +47,7 @@ class Chunk:
     host: int
     blocks: tuple[tuple[int, ...], ...]
     attackers: tuple[int, ...] = ()
+    cuts: tuple[tuple[int, int], ...] = ()
 
     @property
     def clients(self) -> tuple[int, ...]:
@@ -53,12 +57,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPlan:
-    """One round. Chunks only decide where clients are computed and how messages are cut: results do not depend on them."""
+    """One round. Chunks only decide where clients are computed and how messages are cut: results do not depend on them.
+
+    `clock` is the round in virtual time; None without an edge.
+    """
 
     round: int
     cohort: tuple[int, ...]
     attackers: tuple[int, ...]
     chunks: tuple[Chunk, ...]
+    clock: RoundClock | None = None
 
 
 def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
@@ -70,12 +78,19 @@ def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
 
 
 def planner(setup: Setup) -> Callable[[int, int], RoundPlan]:
-    """How a run is planned: a function of the round and the number of hosts."""
-    return functools.partial(plan_round, setup.spec, block=setup.clients_per_block(), batch_size=setup.batch_size)
+    """How a run is planned: a function of the round and the number of hosts. Raises what `EdgeRounds` raises."""
+    edge = EdgeRounds(setup).round if setup.spec.edge is not None else None
+    return functools.partial(plan_round, setup.spec, block=setup.clients_per_block(), batch_size=setup.batch_size, edge=edge)
 
 
 def plan_round(
-    spec: ExperimentSpec, round: int, hosts: int, *, block: int = 1, batch_size: Callable[[int], int] = lambda client: 1
+    spec: ExperimentSpec,
+    round: int,
+    hosts: int,
+    *,
+    block: int = 1,
+    batch_size: Callable[[int], int] = lambda client: 1,
+    edge: Callable[[int], EdgeRound] | None = None,
 ) -> RoundPlan:
     """The plan of one round.
 
@@ -85,9 +100,11 @@ def plan_round(
         hosts: Number of client hosts to place the cohort on.
         block: Clients that may be computed together, at most; those of a block have the same batch size.
         batch_size: How many samples a client has in a batch: its share of the round's work.
+        edge: Round to cohort and clock, where there is a simulated edge.
     """
-    draw = generator(derive(spec.seed, Purpose.COHORT, round))
-    cohort = tuple(int(client) for client in draw.choice(spec.clients.count, size=spec.clients.cohort, replace=False))
+    simulated = None if edge is None else edge(round)
+    cohort = _cohort(spec, round) if simulated is None else simulated.cohort
+    cuts = {} if simulated is None else simulated.cuts
     attackers = _attackers(spec, round, cohort)
     blocks = _blocks(cohort, block, batch_size)
     count = min(len(blocks), hosts * CHUNKS_PER_HOST)
@@ -98,10 +115,17 @@ def plan_round(
             host=_host(number, hosts),
             blocks=part,
             attackers=tuple(client for one in part for client in one if client in attackers),
+            cuts=tuple((client, cuts[client]) for one in part for client in one if client in cuts),
         )
         for number, part in enumerate(_balanced(blocks, count, batch_size))
     )
-    return RoundPlan(round=round, cohort=cohort, attackers=tuple(sorted(attackers)), chunks=chunks)
+    clock = None if simulated is None else simulated.clock
+    return RoundPlan(round=round, cohort=cohort, attackers=tuple(sorted(attackers)), chunks=chunks, clock=clock)
+
+
+def _cohort(spec: ExperimentSpec, round: int) -> tuple[int, ...]:
+    draw = generator(derive(spec.seed, Purpose.COHORT, round))
+    return tuple(int(client) for client in draw.choice(spec.clients.count, size=spec.clients.cohort, replace=False))
 
 
 def _host(number: int, hosts: int) -> int:
@@ -112,7 +136,7 @@ def _host(number: int, hosts: int) -> int:
 
 def _blocks(cohort: Sequence[int], block: int, batch_size: Callable[[int], int]) -> list[tuple[int, ...]]:
     """The cohort in blocks of at most `block` consecutive clients whose batches are of one size."""
-    if block == 1:
+    if block == 1 or not cohort:
         return [(client,) for client in cohort]
     multiple = BLOCKS_PER_ROUND if len(cohort) > block else BLOCKS_PER_ROUND // 2
     count = min(len(cohort), -(-len(cohort) // (block * multiple)) * multiple)
@@ -123,7 +147,9 @@ def _blocks(cohort: Sequence[int], block: int, batch_size: Callable[[int], int])
 def _balanced(
     blocks: Sequence[tuple[int, ...]], count: int, batch_size: Callable[[int], int]
 ) -> Iterator[tuple[tuple[int, ...], ...]]:
-    """Cut blocks into `count` runs, none empty, of as nearly the same work as their order allows."""
+    """Cut blocks into `count` runs, none empty, of as nearly the same work as their order allows; none for no blocks."""
+    if not blocks:
+        return
     done = np.cumsum([sum(batch_size(client) for client in block) for block in blocks])
     start = 0
     for number in range(1, count + 1):

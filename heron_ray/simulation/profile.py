@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor
 
+from heron_ray.edge.rhythm import Beat, Rhythm
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.measure.flops import FlopMeter
 from heron_ray.measure.memory import MemoryTracker
@@ -26,6 +27,7 @@ from heron_ray.methods.method import Message
 from heron_ray.models import SplitModel, build_model
 from heron_ray.optimizers import make_optimizer
 from heron_ray.simulation import accounting
+from heron_ray.simulation.edge_clients import edge_report
 from heron_ray.simulation.paper_convention import PaperConvention, paper_convention
 from heron_ray.spec import ExperimentSpec
 from heron_ray.vectors import FlatVector, constants
@@ -34,17 +36,17 @@ Figures = Mapping[str, int]
 Axis = tuple[str, ...]
 
 _PEAK: Final = "peak."
-_STEPS: Final[Axis] = ("clients", "local_steps")
+STEPS: Final[Axis] = ("clients", "local_steps")
 _INTERVAL: Final[Axis] = ("method", "upload_every")
-_AXES: Final[tuple[Axis, ...]] = (
-    _STEPS,
+AXES: Final[tuple[Axis, ...]] = (
+    STEPS,
     ("method", "zeroth_order", "probes"),
     ("method", "server_steps"),
     ("method", "server_zeroth_order", "probes"),
 )
 """Along these a round grows without bound."""
 
-_LONGEST: Final = 6
+LONGEST: Final = 6
 """Up to here an axis is measured as it is."""
 
 _SMALL_PARAMETERS, _SMALL_MACS = 2_000_000, 1_000_000_000
@@ -69,6 +71,7 @@ class Profile:
         device_peak_bytes: The most bytes that the client's round held of a card's memory, by torch's allocator: what the
             tracker sees, rounded up as the allocator does, and the workspaces of kernels. None unless asked for.
         paper_convention: The same costs as the paper's table counts them; None where it has no such line.
+        edge: Where devices are simulated: how many clients there are, and how many have too little memory, by device.
     """
 
     method: str
@@ -81,10 +84,14 @@ class Profile:
     messages_per_round: int
     device_peak_bytes: int | None
     paper_convention: PaperConvention | None
+    edge: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return dataclasses.asdict(self)
+        """Plain JSON values; no `edge` where there is none."""
+        values = dataclasses.asdict(self)
+        if self.edge is None:
+            del values["edge"]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +108,7 @@ def client_costs(spec: ExperimentSpec) -> ClientCosts:
 
     A small client's round is run on zeros: to touch a meta tensor makes torch import its compiler, which takes seconds.
     """
-    figures = _figures(spec, torch.device("cpu" if _is_small(spec) else "meta"))
+    figures = _figures(spec, torch.device("cpu" if is_small(spec) else "meta"))
     return ClientCosts(
         client_macs_per_step=figures["macs"] // spec.clients.local_steps,
         client_flops_per_step=figures["flops"] // spec.clients.local_steps,
@@ -109,7 +116,7 @@ def client_costs(spec: ExperimentSpec) -> ClientCosts:
     )
 
 
-def _is_small(spec: ExperimentSpec) -> bool:
+def is_small(spec: ExperimentSpec) -> bool:
     """Whether a client's round takes well under a second: by its parameters, then by the work of one forward pass."""
     meta = _build_model(spec, torch.device("meta"))
     parameters = itertools.chain(meta.front.parameters(), meta.auxiliary.parameters(), meta.back.parameters())
@@ -120,7 +127,7 @@ def _is_small(spec: ExperimentSpec) -> bool:
         z = model.front(torch.zeros(samples, *spec.data.input_shape))
         model.auxiliary(z)
         model.back(z)
-    return meter.macs // samples * spec.clients.batch_size * 8 * _LONGEST**2 <= _SMALL_MACS
+    return meter.macs // samples * spec.clients.batch_size * 8 * LONGEST**2 <= _SMALL_MACS
 
 
 def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> Profile:
@@ -149,12 +156,13 @@ def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> P
         messages_per_round=figures["messages"] * cohort,
         device_peak_bytes=device_peak,
         paper_convention=paper_convention(spec),
+        edge=None if spec.edge is None else edge_report(spec, sum(peak.values())),
     )
 
 
 def _figures(spec: ExperimentSpec, device: torch.device) -> Figures:
     """All figures of one client's round, by name; parts of the peak begin with `_PEAK`, traffic with `up.` and `down.`."""
-    long = [axis for axis in _AXES if (_value(spec, axis) or 1) > _LONGEST]
+    long = [axis for axis in AXES if (count_at(spec, axis) or 1) > LONGEST]
     return _along(spec, long, device, samples=spec.clients.batch_size * spec.clients.local_steps)
 
 
@@ -166,20 +174,20 @@ def _along(spec: ExperimentSpec, axes: list[Axis], device: torch.device, samples
     """
     if not axes:
         return _measure(spec, device, samples)
-    axis, value = axes[0], _value(spec, axes[0]) or 1
-    if axis == _STEPS:
+    axis, value = axes[0], count_at(spec, axes[0]) or 1
+    if axis == STEPS:
         return _along_steps(spec, axes[1:], device, samples)
-    two, three = (_along(_with(spec, axis, count), axes[1:], device, samples) for count in (2, 3))
+    two, three = (_along(with_count(spec, axis, count), axes[1:], device, samples) for count in (2, 3))
     return {name: two[name] + (value - 2) * (three[name] - two[name]) for name in three}
 
 
 def _along_steps(spec: ExperimentSpec, axes: list[Axis], device: torch.device, samples: int) -> Figures:
     """The same for local steps h, which come with and without an upload: lines in h and in the number of uploads."""
-    steps, every = spec.clients.local_steps, min(_value(spec, _INTERVAL) or 1, spec.clients.local_steps)
+    steps, every = spec.clients.local_steps, min(count_at(spec, _INTERVAL) or 1, spec.clients.local_steps)
     uploads = -(-steps // every)
 
     def measured(steps: int, every: int) -> Figures:
-        return _along(_with(_with(spec, _STEPS, steps), _INTERVAL, every), axes, device, samples)
+        return _along(with_count(with_count(spec, STEPS, steps), _INTERVAL, every), axes, device, samples)
 
     if every == 1:
         two, three = measured(2, 1), measured(3, 1)
@@ -194,7 +202,7 @@ def _along_steps(spec: ExperimentSpec, axes: list[Axis], device: torch.device, s
 
 
 def _measure(spec: ExperimentSpec, device: torch.device, samples: int) -> Figures:
-    round = _MeteredRound(spec, device, samples)
+    round = MeteredRound(spec, device, samples)
     round.run()
     figures = {"macs": round.meter.macs, "flops": round.meter.flops, "server_macs": round.server_meter.macs}
     figures["messages"] = round.traffic.messages
@@ -207,7 +215,7 @@ def _group(figures: Figures, prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix): count for name, count in figures.items() if name.startswith(prefix)}
 
 
-def _value(spec: ExperimentSpec, axis: Axis) -> int | None:
+def count_at(spec: ExperimentSpec, axis: Axis) -> int | None:
     """What the spec has there; None where its method has no such field."""
     value: Any = spec
     for name in axis:
@@ -217,9 +225,9 @@ def _value(spec: ExperimentSpec, axis: Axis) -> int | None:
     return int(value)
 
 
-def _with(spec: ExperimentSpec, axis: Axis, count: int) -> ExperimentSpec:
+def with_count(spec: ExperimentSpec, axis: Axis, count: int) -> ExperimentSpec:
     """The spec with another number there, where there is one."""
-    if _value(spec, axis) is None:
+    if count_at(spec, axis) is None:
         return spec
     *holders, name = axis
     chain: list[Any] = [spec]
@@ -237,17 +245,18 @@ def _device_peak_bytes(spec: ExperimentSpec) -> int:
     if not torch.cuda.is_available():
         issue = SpecIssue(path="device", message="cuda was asked for, but this process sees no CUDA device")
         raise SpecError([issue], hint="without --device cuda all other figures are the same")
-    round = _MeteredRound(spec, torch.device("cuda"), spec.clients.batch_size * spec.clients.local_steps)
+    round = MeteredRound(spec, torch.device("cuda"), spec.clients.batch_size * spec.clients.local_steps)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     round.run()
     return torch.cuda.max_memory_allocated() - before + round.model_bytes
 
 
-class _MeteredRound:
+class MeteredRound:
     """One client's round on a device, on zeros. Only the client's own work is tracked.
 
-    The main server's first answer is counted, the others have its shape; beside a card it lives on meta tensors.
+    The main server's first answer is counted, the others have its shape; beside a card it lives on meta tensors. `rhythm` is
+    there after the run.
     """
 
     def __init__(self, spec: ExperimentSpec, device: torch.device, samples: int) -> None:
@@ -259,6 +268,8 @@ class _MeteredRound:
         self._server = self._build_server() if self._method.has_main_server else None
         self._answer: Tensor | None = None
         self._is_served = False
+        self._beats: list[Beat] = []
+        self.rhythm: Rhythm | None = None
 
     @property
     def model_bytes(self) -> int:
@@ -271,8 +282,17 @@ class _MeteredRound:
         for constant in self._constants():
             self.tracker.label(constant, "frozen_base")
         accounting.count_broadcast(self.traffic, self._method, self._vector)
+        down_bytes = self.traffic.bytes_down
         update = self._drive()
+        up_bytes = self.traffic.bytes_up
         accounting.count_update(self.traffic, self._method, self._vector, update)
+        self.rhythm = Rhythm(
+            down_bytes=down_bytes,
+            beats=tuple(self._beats),
+            last_flops=self.meter.flops - sum(beat.flops for beat in self._beats),
+            update_bytes=self.traffic.bytes_up - up_bytes,
+            server_flops=self.server_meter.flops,
+        )
         for name, buffer in self._vector.buffers.items():
             self.tracker.label(buffer, name)
         for tensor in update.state.values():
@@ -294,7 +314,16 @@ class _MeteredRound:
 
     def _take(self, message: Message) -> Tensor | None:
         """Count and name what a client sends, and its answer."""
+        up_bytes, down_bytes = self.traffic.bytes_up, self.traffic.bytes_down
         reply = self._reply(message)
+        self._beats.append(
+            Beat(
+                kind="upload" if isinstance(message, Upload) else "exchange",
+                flops=self.meter.flops - sum(beat.flops for beat in self._beats),
+                up_bytes=self.traffic.bytes_up - up_bytes,
+                down_bytes=self.traffic.bytes_down - down_bytes,
+            )
+        )
         if reply is not None:
             self.tracker.label(reply, "reply")
         if isinstance(message, Upload):

@@ -28,6 +28,10 @@ class RunResult:
 
     `serialized_bytes` are what really went {"up", "down"} between processes, framing and clients' kept state included, since
     the run was started or resumed; None on the local executor. A broadcast counts once, however many clients read it.
+
+    `edge`, only where devices are simulated: `simulated_time_s` of all rounds, `energy_j` of all clients,
+    `simulated_time_to_accuracy_s` by validation accuracy (as far as evaluations saw it reached), `clients_excluded` for want of
+    memory.
     """
 
     state: Literal["SUCCEEDED", "CANCELLED"]
@@ -43,7 +47,11 @@ class RunResult:
     costs: Costs
     serialized_bytes: dict[str, int] | None
     wall_seconds: float
+    edge: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return dataclasses.asdict(self)
+        """Plain JSON values; no `edge` where there is none."""
+        values = dataclasses.asdict(self)
+        if self.edge is None:
+            del values["edge"]
+        return values

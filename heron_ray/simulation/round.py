@@ -70,6 +70,8 @@ def run_round(
     broadcast = federation.call("broadcast")
     tally = _Tally()
     sweep = _Sweep(executor, method, broadcast)
+    if not plan.chunks:
+        meanwhile()
     exchanged = sweep.run(plan.chunks, _START, tally, meanwhile)
     barrier = 0
     while exchanged:

@@ -17,6 +17,8 @@ from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
 from heron_ray.simulation.digest import TrajectoryDigest, final_parameters
+from heron_ray.simulation.edge_clients import edge_report
+from heron_ray.simulation.edge_rounds import VirtualTime
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor, Reference
 from heron_ray.simulation.plan import byzantine_clients, planner
@@ -48,6 +50,7 @@ class _Progress:
     wall_seconds: float = 0.0
     open_end: dict[str, Any] | None = None
     forked: dict[str, Any] | None = None
+    virtual: VirtualTime = field(default_factory=VirtualTime)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -59,6 +62,7 @@ class _Progress:
             "wall_seconds": self.wall_seconds,
             "open_end": self.open_end,
             "forked": self.forked,
+            "virtual": self.virtual.to_dict(),
         }
 
     @classmethod
@@ -72,6 +76,7 @@ class _Progress:
             wall_seconds=value["wall_seconds"],
             open_end=value.get("open_end"),
             forked=value.get("forked"),
+            virtual=VirtualTime.from_dict(value["virtual"]) if "virtual" in value else VirtualTime(),
         )
 
     def leave_open(self, round: int, metrics: Mapping[str, float]) -> None:
@@ -79,6 +84,7 @@ class _Progress:
         digest = TrajectoryDigest(self.digest.link)
         digest.add_round(round, metrics)
         self.open_end = {"digest": digest.link, "scores": self.scores, "scored_round": self.scored_round}
+        self.open_end["virtual"] = self.virtual.to_dict()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +169,16 @@ class Simulation:
         self._plan = planner(setup)
         progress = self._restore()
         report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
-        byzantine = list(byzantine_clients(self._spec))
-        self._sink.emit(Started(rounds=self._spec.rounds, after_round=progress.round, partition=report, byzantine=byzantine))
+        self._edge = None if self._spec.edge is None else edge_report(self._spec, costs.client_peak_bytes)
+        self._sink.emit(
+            Started(
+                rounds=self._spec.rounds,
+                after_round=progress.round,
+                partition=report,
+                byzantine=list(byzantine_clients(self._spec)),
+                edge=self._edge,
+            )
+        )
         state: Literal["SUCCEEDED", "CANCELLED"] = "SUCCEEDED"
         while progress.round < self._spec.rounds and not self._is_good_enough(progress):
             if self._should_stop():
@@ -190,6 +204,8 @@ class Simulation:
         metrics = _metrics(outcome) | dict(outcome.filtered)
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)
+        if plan.clock is not None:
+            metrics |= progress.virtual.add(plan.clock)
         attacked = bool(plan.attackers)
         _require_finite(spec, outcome, metrics, round, attacked=attacked)
         is_judged = round % spec.evaluation.every == 0 or round == spec.rounds
@@ -220,6 +236,8 @@ class Simulation:
             if over.round % self._spec.evaluation.every:
                 progress.leave_open(over.round, metrics)
             progress.scores, progress.scored_round = scores, over.round
+            if self._spec.edge is not None:
+                progress.virtual.judge(self._spec, scores, metrics["simulated_time_s"])
             metrics |= scores
         progress.digest.add_round(over.round, metrics)
         self._sink.emit(RoundFinished(round=over.round, rounds=self._spec.rounds, metrics=metrics))
@@ -267,6 +285,7 @@ class Simulation:
             ),
             serialized_bytes=self._executor.serialized_bytes(),
             wall_seconds=self._wall_seconds(progress),
+            edge=None if self._edge is None else _edge_result(self._edge, progress.virtual),
         )
 
     def _vectors(self) -> dict[str, Float32Array]:
@@ -337,6 +356,15 @@ class Simulation:
                 f"{checkpoint.trajectory_hash[:12]}, the spec's is {self._spec.trajectory_hash()[:12]}",
                 hint="resume with the spec it was made with, or start in another directory",
             )
+
+
+def _edge_result(report: Mapping[str, Any], virtual: VirtualTime) -> dict[str, Any]:
+    return {
+        "simulated_time_s": virtual.seconds,
+        "energy_j": virtual.joules,
+        "simulated_time_to_accuracy_s": dict(virtual.reached_s),
+        "clients_excluded": report["excluded"],
+    }
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

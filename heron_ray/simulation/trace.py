@@ -27,7 +27,7 @@ from heron_ray.methods import Client, Fate, make_method
 from heron_ray.models import SplitModel, build_model, stacked
 from heron_ray.optimizers import Optimizer
 from heron_ray.simulation import simulation
-from heron_ray.simulation.plan import plan_round
+from heron_ray.simulation.plan import planner
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer, client_host
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.method import ZerothOrderSpec
@@ -303,7 +303,7 @@ class Floor:
 
     def __init__(self, setup: Setup) -> None:
         """Build a model of its own, away from the roles'."""
-        self._setup, self._spec = setup, setup.spec
+        self._setup, self._spec, self._plan = setup, setup.spec, planner(setup)
         self._device = torch.device(self._spec.compute.device)
         self._method = make_method(self._spec.method)
         dataset = setup.dataset
@@ -323,7 +323,7 @@ class Floor:
         """The nanoseconds that the evaluations of round t take."""
         clients = {}
         sizes: Counter[int] = Counter()
-        for client in plan_round(self._spec, round, 1).cohort:
+        for client in self._plan(round, 1).cohort:
             size = self._setup.batch_size(client)
             sizes[size] += 1
             clients[size] = client

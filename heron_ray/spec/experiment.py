@@ -13,6 +13,7 @@ from heron_ray.spec.aggregation import AggregationSpec
 from heron_ray.spec.attack import AttackSpec
 from heron_ray.spec.compute import ClientsSpec, ComputeSpec, EvaluationSpec, StopSpec
 from heron_ray.spec.data import DataSpec
+from heron_ray.spec.edge import EdgeSpec
 from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
@@ -56,6 +57,11 @@ class ExperimentSpec(Section):
         default=None,
         exclude_if=lambda defence: defence is None,
         description="How the main server defends itself against what clients send it. null: it learns from every upload.",
+    )
+    edge: EdgeSpec | None = Field(
+        default=None,
+        exclude_if=lambda edge: edge is None,
+        description="Simulated devices, links and time. null: no client is slow, far away or absent.",
     )
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="When the global model is judged.")
     stop: StopSpec | None = Field(default=None, description="When to end early. null: after the last round.")
@@ -120,6 +126,12 @@ class ExperimentSpec(Section):
         for name, section in (("attack", self.attack), ("smashed_defence", self.smashed_defence)):
             if section is not None and (fault := section.fault(self)) is not None:
                 raise _contradiction(f"{name}.{fault[0]}", fault[1])
+        return self
+
+    @model_validator(mode="after")
+    def _edge_fits(self) -> ExperimentSpec:
+        if self.edge is not None and (fault := self.edge.fault(self)) is not None:
+            raise _contradiction(*fault)
         return self
 
     @model_validator(mode="after")

@@ -52,6 +52,7 @@ FREE: tuple[str, ...] = (
     "aggregation",
     "attack",
     "smashed_defence",
+    "edge",
     "evaluation",
     "stop",
     "compute",

@@ -80,6 +80,15 @@ def test_metrics_and_curvature_have_the_same_digest_on_every_executor(
     assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
 
 
+def test_clients_cut_short_by_the_simulated_edge_give_the_same_bits(make_spec: MakeSpec, executor: RayExecutor) -> None:
+    devices, links = "[{profile: phone}, {profile: sensor}]", "[{profile: lte}, {profile: bluetooth_le}]"
+    edge = f"edge={{population: {{kind: mixture, devices: {devices}, links: {links}}}, dropout: 0.3, oversample: 1}}"
+    spec = make_spec(
+        edge, "edge.availability={kind: diurnal, share: 0.8}", "clients.count=9", "clients.per_round=5", "rounds=5"
+    )
+    assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
+
+
 def test_a_fork_has_the_same_digest_on_every_executor(make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path) -> None:
     parent, child = make_spec(), make_spec("rounds=7", "method.zeroth_order.mu=0.01", "attack={kind: sign_flip, byzantine: 1}")
     checkpointer = Checkpointer(tmp_path)

@@ -78,7 +78,7 @@ def test_profiling_draws_and_keeps_nothing(make_spec: MakeSpec) -> None:
 @pytest.mark.parametrize("kind", sorted(METHODS))
 def test_a_round_on_real_tensors_is_the_round_on_meta_tensors(make_spec: MakeSpec, kind: str) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")
-    rounds = [module._MeteredRound(make_spec(*method_overrides(kind)), torch.device(device), 48) for device in ("cpu", "meta")]
+    rounds = [module.MeteredRound(make_spec(*method_overrides(kind)), torch.device(device), 48) for device in ("cpu", "meta")]
     held = [round.model_bytes for round in rounds]
     for round in rounds:
         round.run()
@@ -100,8 +100,8 @@ def test_a_profile_without_a_card_has_no_figure_of_a_card(make_spec: MakeSpec, m
 
 def test_a_cards_peak_is_what_the_round_added_and_the_model(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")
-    honest = module._MeteredRound
-    monkeypatch.setattr(module, "_MeteredRound", lambda spec, _, samples: honest(spec, torch.device("meta"), samples))
+    honest = module.MeteredRound
+    monkeypatch.setattr(module, "MeteredRound", lambda spec, _, samples: honest(spec, torch.device("meta"), samples))
     calls: list[str] = []
     figures = {"reset_peak_memory_stats": None, "memory_allocated": 5_000, "max_memory_allocated": 12_000}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -31,7 +31,8 @@ class _Run:
     `saved` holds a client's vector while another uses the buffers; a block runs to its end at once.
 
     `attacks` are what they do in this round; None for each that is honest. So many `uploads` went up. `scalars` are what a
-    client last put into an exchange; so many `seeds` come down beside their mean.
+    client last put into an exchange; so many `seeds` come down beside their mean. `cuts` are, for each client that ends its
+    round without an update, how many uploads it makes before; None for the others.
     """
 
     numbers: tuple[int, ...]
@@ -39,6 +40,7 @@ class _Run:
     generator: ClientRound
     attacks: tuple[Byzantine | None, ...]
     kept: ClientState
+    cuts: tuple[int | None, ...]
     waiting: Waiting | None = None
     uploads: int = 0
     barriers: int = 0
@@ -167,12 +169,13 @@ class ClientHost:
         return progress, message
 
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
-        runs = []
+        runs, cuts = [], dict(chunk.cuts)
         for position, numbers in enumerate(chunk.blocks):
             attacks = tuple(self._byzantine if number in chunk.attackers else None for number in numbers)
             kept = kept_states[position] if kept_states else {}
             begun = self._method.client_round(self._client(chunk.round, numbers, kept, attacks))
-            runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept))
+            cut = tuple(cuts.get(number) for number in numbers)
+            runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept, cuts=cut))
             for _ in numbers:
                 accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
@@ -233,6 +236,9 @@ class ClientHost:
 
     def _drive(self, run: _Run, answer: Float32Array | None, broadcast: Float32Array, outbox: _Outbox) -> None:
         """Run one client until it is done or waits; afterwards `run.waiting` says which."""
+        if run.cuts[0] == run.uploads:
+            self._leave(run)
+            return
         self._activate(run, broadcast)
         reply = None if answer is None else torch.tensor(answer).to(self._vector.data.device)
         run.waiting = None
@@ -256,6 +262,8 @@ class ClientHost:
                 run.uploads += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
+                elif run.cuts[0] == run.uploads:
+                    self._leave(run)
                 elif outbox.bytes >= CHUNK_BYTES:
                     run.waiting = Waiting.ROOM
             del message
@@ -270,12 +278,19 @@ class ClientHost:
                 message = next(run.generator)
             except StopIteration as end:
                 for position, number in enumerate(run.numbers):
-                    for index, upload in enumerate(uploads):
+                    for index, upload in enumerate(uploads[: run.cuts[position]]):
                         own = Upload(z=upload.z[position], y=upload.y[position])
                         outbox.take_upload(number, own, _forge(run, position, index))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
+
+    def _leave(self, run: _Run) -> None:
+        """End a client's round without an update; what it kept before the round it still keeps."""
+        run.waiting = Waiting.NOTHING
+        run.generator.close()
+        if self._active is run:
+            self._active = None
 
     def _activate(self, run: _Run, broadcast: Float32Array) -> None:
         """Give the model buffers to `run`, putting the vector of a client that is not done aside."""
@@ -298,7 +313,9 @@ class ClientHost:
         run.waiting = Waiting.NOTHING
         shared = self._method.shared_parts
         trained = vector.numpy(shared).reshape(len(run.numbers), -1)
-        for number, attack, update, values in zip(run.numbers, run.attacks, updates, trained, strict=True):
+        for number, attack, cut, update, values in zip(run.numbers, run.attacks, run.cuts, updates, trained, strict=True):
+            if cut is not None:
+                continue
             if update.loss is not None:
                 outbox.losses.append(update.loss.item())
             accounting.count_update(outbox.traffic, self._method, self._vector, update)

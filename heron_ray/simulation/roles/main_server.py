@@ -155,7 +155,7 @@ class MainServer:
         if not self._method.own_parts:
             return self._score() | self._judge_estimator(round) | self._look_at_curvature(round)
         scores = []
-        for state in kept:
+        for state in kept or ({},):
             self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
             scores.append(self._score())
         return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}

@@ -1,0 +1,185 @@
+"""The simulated edge of one experiment: who can take part, who is sampled, and how each round goes in virtual time.
+
+A round is a pure function of spec and round, so that it may be part of the plan.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heron_ray.edge import Availability, Fate, Hardware, RoundClock, make_turn, simulate_round
+from heron_ray.edge.availability import Diurnal, Patterns
+from heron_ray.edge.csv_files import parse_patterns
+from heron_ray.errors import EdgeError
+from heron_ray.seeds import Purpose, derive, generator
+from heron_ray.simulation.edge_clients import edge_file, edge_of, no_client_left, population
+from heron_ray.simulation.profile import client_costs
+from heron_ray.simulation.rhythm import Rhythms
+from heron_ray.simulation.setup import Setup
+from heron_ray.spec import ExperimentSpec
+from heron_ray.spec.edge import DiurnalAvailability
+
+THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Validation accuracies for which a result tells the virtual time; beside them, that of `stop`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeRound:
+    """One round.
+
+    Attributes:
+        cohort: The sampled clients in canonical order.
+        cuts: Of those whose update does not count, how many of their uploads do.
+        clock: What happened when.
+    """
+
+    cohort: tuple[int, ...]
+    cuts: dict[int, int]
+    clock: RoundClock
+
+
+class EdgeRounds:
+    """All rounds of one experiment.
+
+    Args:
+        setup: Its spec has an edge.
+
+    Raises:
+        DataError: A file of devices or patterns is missing or malformed.
+        EdgeError: No client has the memory, or none can meet the deadline.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        """Draw the population; measure what a client does in a round."""
+        self._spec, self._batch_size = setup.spec, setup.batch_size
+        self._edge = edge_of(setup.spec)
+        self._population = population(setup.spec)
+        self._availability = _availability(setup.spec)
+        self._rhythms = Rhythms(setup.spec)
+        self.peak_bytes = client_costs(setup.spec).client_peak_bytes
+        self._able = self._population.able(self.peak_bytes)
+        if self._able is not None and not self._able.any():
+            raise no_client_left(self._spec, self._population, self.peak_bytes)
+        self.round = functools.lru_cache(maxsize=2)(self._simulate)
+        self._require_meetable(setup.shards.sizes)
+
+    def _simulate(self, round: int) -> EdgeRound:
+        spec, edge = self._spec, self._edge
+        cohort = self._sample(round)
+        turns = []
+        for client in cohort:
+            rhythm = self._rhythms.of(self._batch_size(client))
+            turns.append(
+                make_turn(
+                    client,
+                    rhythm,
+                    self._population[client],
+                    server_flops_per_s=edge.server_flops_per_s,
+                    draw=generator(derive(spec.seed, Purpose.LINK, round, client)),
+                    drops_after=self._drops_after(round, client, rhythm.uploads),
+                )
+            )
+        clock = simulate_round(turns, deadline_s=edge.deadline_s, needed=spec.clients.cohort if edge.oversample else None)
+        cuts = {client.client: client.uploads for client in clock.clients if client.fate is not Fate.FINISHED}
+        return EdgeRound(cohort=cohort, cuts=cuts, clock=clock)
+
+    def _sample(self, round: int) -> tuple[int, ...]:
+        """As without an edge where everybody can take part; else from those who can; fewer where there are fewer."""
+        count, wanted = self._spec.clients.count, self._spec.clients.cohort + self._edge.oversample
+        there = self._able
+        if self._availability is not None:
+            present = self._availability.in_round(round)
+            there = present if there is None else present & there
+        draw = generator(derive(self._spec.seed, Purpose.COHORT, round))
+        if there is None:
+            return tuple(draw.choice(count, size=wanted, replace=False).tolist())
+        clients: NDArray[np.int64] = np.flatnonzero(there)
+        return tuple(draw.choice(clients, size=min(wanted, len(clients)), replace=False).tolist())
+
+    def _drops_after(self, round: int, client: int, uploads: int) -> int | None:
+        """After how many uploads a client vanishes, each number as likely as the others; None for most clients."""
+        if not self._edge.dropout:
+            return None
+        draw = generator(derive(self._spec.seed, Purpose.DROPOUT, round, client))
+        return int(draw.integers(uploads, endpoint=True)) if draw.random() < self._edge.dropout else None
+
+    def _require_meetable(self, sizes: NDArray[np.int64]) -> None:
+        """Whether some client meets the deadline, where it is alone with the servers and its link shows its best side."""
+        deadline = self._edge.deadline_s
+        if deadline is None:
+            return
+        chosen = slice(None) if self._able is None else self._able
+        smallest = self._rhythms.of(min(self._spec.clients.batch_size, int(sizes[chosen].min())))
+
+        def alone(hardware: Hardware) -> float:
+            turn = make_turn(0, smallest, hardware, server_flops_per_s=self._edge.server_flops_per_s, draw=None)
+            return simulate_round([turn]).closed_s
+
+        kinds = np.unique(self._population.numbers[chosen]).tolist()
+        fastest = min(alone(self._population.kinds[kind]) for kind in kinds)
+        if fastest > deadline:
+            raise EdgeError(
+                f"no client can meet edge.deadline_s={deadline:g}: the fastest needs {fastest:.3g} s of virtual time for a "
+                f"round of {self._spec.method.kind}",
+                hint="give more time, or have clients do and send less: local_steps, probes, upload_every, the model",
+            )
+
+
+@dataclass(slots=True, kw_only=True)
+class VirtualTime:
+    """What a run's rounds came to in virtual time; it goes into checkpoints.
+
+    Attributes:
+        seconds: All rounds so far.
+        joules: All clients so far.
+        reached_s: When the server's validation accuracy was first seen to be that high, by threshold; at evaluations only.
+    """
+
+    seconds: float = 0.0
+    joules: float = 0.0
+    reached_s: dict[str, float] = field(default_factory=dict)
+
+    def add(self, clock: RoundClock) -> dict[str, float]:
+        """Add a round; returns its figures by series name."""
+        self.seconds += clock.end_s
+        self.joules += clock.energy_j
+        return {
+            "simulated_time_s": self.seconds,
+            "round_time_s": clock.end_s,
+            "energy_j": clock.energy_j,
+            "clients_finished": clock.count(Fate.FINISHED),
+            "clients_dropped": clock.count(Fate.DROPPED),
+            "clients_late": clock.count(Fate.LATE),
+        }
+
+    def judge(self, spec: ExperimentSpec, scores: Mapping[str, float], seconds: float) -> None:
+        """Note what an evaluation after `seconds` of virtual time shows."""
+        wanted = {*THRESHOLDS} | ({spec.stop.accuracy} if spec.stop is not None else set())
+        for threshold in sorted(wanted):
+            if scores["validation_accuracy"] >= threshold:
+                self.reached_s.setdefault(f"{threshold:g}", seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"seconds": self.seconds, "joules": self.joules, "reached_s": dict(self.reached_s)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> VirtualTime:
+        """What `to_dict` described."""
+        return cls(seconds=value["seconds"], joules=value["joules"], reached_s=dict(value["reached_s"]))
+
+
+def _availability(spec: ExperimentSpec) -> Availability | None:
+    section = edge_of(spec).availability
+    if section is None:
+        return None
+    if isinstance(section, DiurnalAvailability):
+        return Diurnal(section, spec.clients.count, spec.seed)
+    patterns = parse_patterns(edge_file("edge.availability.path", section.path), section.path)
+    return Patterns(patterns, spec.clients.count, spec.seed)
