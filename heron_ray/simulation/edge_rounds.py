@@ -66,6 +66,11 @@ class EdgeRounds:
         self._able = self._population.able(self.peak_bytes)
         if self._able is not None and not self._able.any():
             raise no_client_left(self._spec, self._population, self.peak_bytes)
+        if self._able is not None and setup.spec.method.kind == "ho_sfl":
+            raise EdgeError(
+                f"ho_sfl needs every client, and {int((~self._able).sum())} of them cannot hold its {self.peak_bytes:,} bytes",
+                hint="choose larger devices or another method",
+            )
         self.round = functools.lru_cache(maxsize=2)(self._simulate)
         self._require_meetable(setup.shards.sizes)
 

@@ -132,11 +132,11 @@ class EdgeSpec(Section):
                 "method.upload_every",
                 f"{interval} local steps between two uploads: with edge there may be {LONGEST_INTERVAL} at most",
             )
-        if self.cuts_clients and spec.method.kind == "ho_sfl":
+        if (self.cuts_clients or self.availability is not None) and spec.method.kind == "ho_sfl":
             return (
                 "edge",
                 "ho_sfl's clients wait for one another in every step and cannot lose one: "
-                "leave out dropout, deadline_s and oversample",
+                "leave out availability, dropout, deadline_s and oversample",
             )
         if (self.cuts_clients or self.availability is not None) and spec.aggregation.fault(1) is not None:
             return (
