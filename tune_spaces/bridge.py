@@ -104,6 +104,10 @@ class _Source(Searcher):  # type: ignore[misc]  # Ray is not followed by mypy
         super().__init__(metric=SCORE, mode="max")
         self._source = source
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune's notes hold a pickled copy, which nothing is read back from; what learns cannot be pickled."""
+        return {**self.__dict__, "_source": None}
+
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True
 
