@@ -21,6 +21,14 @@ RESNET = "model={kind: resnet18, width: 8, auxiliary: {kind: pooled_linear}}"
             r"aggregation\.weights: ho_sfl's clients upload scalars, which have one vote each: use uniform",
         ),
         (
+            [*method_overrides("ho_sfl"), "aggregation={kind: centered_clipping}"],
+            r"aggregation\.kind: centered_clipping cannot join ho_sfl's scalars",
+        ),
+        (
+            ["smashed_defence={kind: pooled_updates, rule: {kind: mean, before: [{kind: bucketing, s: 2}]}}"],
+            r"smashed_defence\.rule\.kind: mean cannot join copies of the back model",
+        ),
+        (
             ["method.kind=fedgkt", "aggregation={kind: krum, f: 1}"],
             r"aggregation: fedgkt's clients upload no .*use aggregation=",
         ),
