@@ -36,6 +36,7 @@ HERE = Path(__file__).parent
 STARTS_RAY = ("actors", "chaos", "e2e", "service", "sweeps", "benchmarks/test_service_memory.py", "cli/test_demo.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For a run in several processes: one of them takes all that starts Ray, the files of the rest stay together."""
     for item in items:
