@@ -14,7 +14,7 @@ demo: setup
 
 # Two processes, each with one thread for arithmetic; tests/conftest.py says which tests stay together.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope
 
 setup: $(STAMP)
 

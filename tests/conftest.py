@@ -32,16 +32,23 @@ BASE: dict[str, Any] = {
 
 MakeSpec = Callable[..., ExperimentSpec]
 
-HERE = Path(__file__).parent
-STARTS_RAY = ("actors", "chaos", "e2e", "service", "sweeps", "benchmarks/test_service_memory.py", "cli/test_demo.py")
+STARTS_RAY = (
+    *("tests/actors/", "tests/chaos/", "tests/e2e/", "tests/service/", "tests/sweeps/"),
+    *("tests/benchmarks/test_service_memory.py", "tests/cli/test_demo.py", "tests/cli/test_doctor.py"),
+)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For a run in several processes: one of them takes all that starts Ray, the files of the rest stay together."""
-    for item in items:
-        starts_ray = any(item.path.is_relative_to(HERE / name) for name in STARTS_RAY)
-        item.add_marker(pytest.mark.xdist_group("ray" if starts_ray else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For a run in several processes: one of them takes all that starts Ray, and the files of the rest stay together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.split("::", 1)[0]
+            return "ray" if path.startswith(STARTS_RAY) else path
+
+    return ByFile(config, log)
 
 
 def spec_from(*overrides: str) -> ExperimentSpec:
