@@ -35,15 +35,15 @@ def command(ids: tuple[str, ...], file_format: str, output: str, url: str, key: 
                 click.echo(chunk, nl=False)
             return
         path = Path(output)
-        written = _write(chunks, path)
+        written = write_whole(chunks, path)
     if as_json:
         print_json({"file": str(path), "format": file_format, "bytes": written, "experiments": list(ids)})
     else:
         click.echo(f"{path}: {size(written)}")
 
 
-def _write(chunks: Iterator[bytes], path: Path) -> int:
-    """Write the file whole or not at all; returns its bytes."""
+def write_whole(chunks: Iterator[bytes], path: Path) -> int:
+    """Write a file whole or not at all; returns its bytes. Raises UsageError where it cannot be written."""
     first = next(chunks, b"")
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as partial:

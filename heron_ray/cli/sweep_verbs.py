@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from heron_ray.cli.options import id_argument, idempotency_option, json_option, key_option, url_option
-from heron_ray.cli.output import local_time, print_columns, print_fields, print_json, share
+from heron_ray.cli.output import local_time, print_columns, print_fields, print_json, share, size
 from heron_ray.cli.sweep_plan import plan_options
 
 if TYPE_CHECKING:
@@ -174,20 +174,27 @@ def importance(id: str, url: str, key: str | None, as_json: bool) -> None:
 
 @click.command("export")
 @id_argument
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("-"), help="CSV file; - is stdout."
-)
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to; `-` writes to stdout.")
 @url_option
 @key_option
-def export(id: str, output: Path, url: str, key: str | None) -> None:
+@json_option
+def export(id: str, output: str, url: str, key: str | None, as_json: bool) -> None:
     """Write the trials of a sweep as CSV: overrides, figures, one column per objective."""
+    from heron_ray.cli.export import write_whole
+
+    if output == "-" and as_json:
+        raise click.UsageError("stdout takes the CSV: name a file with -o to have --json")
     sweep = _get(id, url, key)
-    text = "".join(_csv(sweep))
-    if str(output) == "-":
-        click.echo(text, nl=False)
+    if output == "-":
+        for line in _csv(sweep):
+            click.echo(line, nl=False)
+        return
+    path = Path(output)
+    written = write_whole((line.encode() for line in _csv(sweep)), path)
+    if as_json:
+        print_json({"file": str(path), "bytes": written, "trials": len(sweep.trials)})
     else:
-        output.write_text(text, encoding="utf-8")
-        click.echo(f"wrote {len(sweep.trials)} trials to {output}", err=True)
+        click.echo(f"{path}: {size(written)}")
 
 
 @click.command("extend")

@@ -103,7 +103,7 @@ def test_importance_says_so_where_too_little_is_known(heron, service, submit, pl
 def test_export_writes_a_line_per_trial(heron, service, submit, play, tmp_path):
     id = submit(*COSTLY)
     play(id, 0.4, None)
-    rows = list(csv.DictReader(io.StringIO(heron("sweep", "export", id).stdout)))
+    rows = list(csv.DictReader(io.StringIO(heron("sweep", "export", id, "-o", "-").stdout)))
     assert [row["state"] for row in rows] == ["SUCCEEDED", "FAILED", "CANCELLED"]
     assert rows[0][MU] == "0.001"
     assert rows[0]["min costs.client_peak_bytes"] == "100.0"
