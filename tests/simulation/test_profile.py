@@ -141,7 +141,7 @@ def test_a_run_reports_the_figures_of_the_profile(make_spec: MakeSpec, kind: str
 )
 def test_only_a_small_round_is_run_on_real_tensors(make_spec: MakeSpec, overrides: list[str], is_small: bool) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")
-    assert module._is_small(make_spec(*overrides)) == is_small
+    assert module.is_small(make_spec(*overrides)) == is_small
 
 
 LONG = {
@@ -159,7 +159,7 @@ def test_a_long_round_is_the_line_through_short_ones_exactly(
     module = importlib.import_module("heron_ray.simulation.profile")
     spec = make_spec(*method_overrides(kind), *LONG.get(kind, ["clients.local_steps=8"]))
     extrapolated = profile(spec)
-    monkeypatch.setattr(module, "_LONGEST", 1000)
+    monkeypatch.setattr(module, "LONGEST", 1000)
     assert extrapolated == profile(spec)
 
 
