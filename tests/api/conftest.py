@@ -54,15 +54,21 @@ def postgresql_server() -> Iterator[str]:
             server.cleanup()
 
 
+@pytest.fixture
+def empty_postgresql(postgresql_server: str) -> str:
+    """That database, emptied of whatever the last test left in it."""
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgresql_server
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind that the store supports."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/heron.db"
-    url: str = request.getfixturevalue("postgresql_server")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+    url: str = request.getfixturevalue("empty_postgresql")
     return url
 
 

@@ -76,14 +76,14 @@ def check_a_thinned_curve(make_run, values, points, stride):
 
 
 @pytest.fixture
-def make_run(postgresql_server, tmp_path, start_run):
+def make_run(empty_postgresql, tmp_path, start_run):
     """Starts experiments in a store of either database; `stores` are the two."""
 
     def start(store):
         experiment, attempt = start_run(store)
         return experiment.id, attempt
 
-    start.stores = [Store.open(f"sqlite:///{tmp_path}/curves.db"), Store.open(postgresql_server)]
+    start.stores = [Store.open(f"sqlite:///{tmp_path}/curves.db"), Store.open(empty_postgresql)]
     yield start
     for store in start.stores:
         store.close()
