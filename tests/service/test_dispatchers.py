@@ -97,12 +97,14 @@ def test_a_stopped_dispatcher_loses_its_experiment_and_does_no_harm_when_it_wake
     assert zombie.poll() is None
 
 
+# Four drivers start at once, each importing torch: on two cores that takes minutes.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", DATABASES, indirect=True)
 def test_two_dispatchers_share_a_queue_and_leave_each_others_attempts_alone(store, dispatch, undisturbed, small_spec, until):
     dispatch("first")
     dispatch("second")
     ids = [store.submit(parse_spec(small_spec())).id for _ in range(4)]
-    until(lambda: all(store.get(id).state == "SUCCEEDED" for id in ids), "all of them succeed")
+    until(lambda: all(store.get(id).state == "SUCCEEDED" for id in ids), "all of them succeed", within_s=400)
     assert {owner for id in ids for owner in owners(store, id)} == {"first", "second"}
     for id in ids:
         assert len(owners(store, id)) == 1
