@@ -16,8 +16,6 @@ import ray
 
 from api.dispatcher.leases import DATABASE_VARIABLE
 from api.store import Store
-from benchmarks.databases import KINDS as DATABASES
-from benchmarks.databases import empty_database
 from heron_ray.spec import parse_spec
 
 MIDDLE = 60
@@ -31,12 +29,10 @@ def workplace() -> Iterator[Path]:
 
 
 @pytest.fixture
-def store(workplace: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
-    """An empty database: SQLite unless the test asks for another kind."""
-    with empty_database(getattr(request, "param", "sqlite"), workplace) as url:
-        opened = Store.open(url)
-        yield opened
-        opened.close()
+def store(workplace: Path) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{workplace}/heron.db")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -99,7 +95,6 @@ def test_a_stopped_dispatcher_loses_its_experiment_and_does_no_harm_when_it_wake
 
 # Four drivers start at once, each importing torch: on two cores that takes minutes.
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("store", DATABASES, indirect=True)
 def test_two_dispatchers_share_a_queue_and_leave_each_others_attempts_alone(store, dispatch, undisturbed, small_spec, until):
     dispatch("first")
     dispatch("second")
