@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_ray.errors import ConflictError, ServiceError
+from heron_ray.files import hold_lock
 
 
 class StateDirectory:
@@ -36,20 +36,18 @@ class StateDirectory:
         try:
             for folder in (self.path, self.checkpoints, self.artifacts, self.logs):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = (self.path / "lock").open("w")
+            lock = hold_lock(self.path / "lock")
+        except BlockingIOError:
+            url = self.read_service().get("url", "an address of its own")
+            raise ConflictError(
+                f"a service already runs in {self.path}; it answers at {url}",
+                hint="use that one, stop it, or choose another --state-dir",
+            ) from None
         except OSError as error:
             raise ServiceError(
                 f"the state directory {self.path} cannot be used: {error}", hint="choose another with --state-dir"
             ) from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                url = self.read_service().get("url", "an address of its own")
-                raise ConflictError(
-                    f"a service already runs in {self.path}; it answers at {url}",
-                    hint="use that one, stop it, or choose another --state-dir",
-                ) from None
+        with lock:
             yield
 
     def identity(self) -> str:

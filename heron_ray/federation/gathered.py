@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -25,7 +25,7 @@ class Gathered(AggregationRule):
 
     def __init__(self, spec: AggregationSpec) -> None:
         """Follow `spec`."""
-        self._bound = spec.bound
+        self._bound: Callable[[int], tuple[str, str] | None] = spec.bound
         self._updates: list[Float32Array] = []
         self._clients: list[int | None] = []
         self._draw: np.random.Generator | None = None

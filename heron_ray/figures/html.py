@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heron_ray.files import write_whole
+
 
 def write_html(figure: Mapping[str, Any], path: Path) -> None:
     """Write a standalone HTML file, whole or not at all.
@@ -23,6 +25,4 @@ def write_html(figure: Mapping[str, Any], path: Path) -> None:
 
     page = plotly.io.to_html(dict(figure), include_plotlyjs=True, full_html=True, validate=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, page)

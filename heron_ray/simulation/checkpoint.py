@@ -8,7 +8,6 @@ A checkpoint is written under a temporary name, flushed to disk and renamed; the
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from heron_ray.errors import CheckpointError
+from heron_ray.files import hold_lock
 from heron_ray.vectors import Float32Array
 
 FORMAT = 1
@@ -80,15 +80,13 @@ class Checkpointer:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            lock = (self._directory / ".lock").open("w")
+            lock = hold_lock(self._directory / ".lock")
+        except BlockingIOError:
+            message = f"another run is writing its checkpoints to {self._directory}"
+            raise CheckpointError(message, hint="wait for it to end, or choose another directory") from None
         except OSError as error:
             raise CheckpointError(f"cannot write to {self._directory}: {error}", hint="choose another directory") from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                message = f"another run is writing its checkpoints to {self._directory}"
-                raise CheckpointError(message, hint="wait for it to end, or choose another directory") from None
             yield
 
     def save(self, checkpoint: Checkpoint) -> None:

@@ -11,9 +11,7 @@ the next time, so it is tried again.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_ray.errors import StudyError
+from heron_ray.files import hold_lock, write_whole
 from heron_ray.simulation import Checkpointer
 
 FINAL = ("SUCCEEDED", "DIVERGED")
@@ -38,15 +37,13 @@ class StudyFolder:
         """Keep other studies out of the folder; a lock that dies with the process. Raises StudyError."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
+            lock = hold_lock(self.path / ".lock")
+        except BlockingIOError:
+            message = f"another study is running in {self.path}"
+            raise StudyError(message, hint="wait for it to end, or choose another folder with --out") from None
         except OSError as error:
             raise StudyError(f"cannot write to {self.path}: {error}", hint="choose another folder with --out") from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                message = f"another study is running in {self.path}"
-                raise StudyError(message, hint="wait for it to end, or choose another folder with --out") from None
             yield
 
     def outcome(self, key: str) -> dict[str, Any] | None:
@@ -62,7 +59,7 @@ class StudyFolder:
         cell = self._cell(key)
         try:
             cell.mkdir(parents=True, exist_ok=True)
-            self.write(cell / "result.json", json.dumps({**outcome, "trajectory_hash": key}, indent=1))
+            write_whole(cell / "result.json", json.dumps({**outcome, "trajectory_hash": key}, indent=1))
         except OSError as error:
             raise StudyError(f"cannot write to {cell}: {error}", hint="free disk space, then run the study again") from error
         shutil.rmtree(cell / "checkpoints", ignore_errors=True)
@@ -70,16 +67,6 @@ class StudyFolder:
     def checkpointer(self, key: str) -> Checkpointer:
         """Where a cell keeps checkpoints while it runs."""
         return Checkpointer(self._cell(key) / "checkpoints")
-
-    @staticmethod
-    def write(path: Path, text: str) -> None:
-        """Write a file, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
 
     def _cell(self, key: str) -> Path:
         return self.path / "cells" / key

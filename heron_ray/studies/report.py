@@ -11,6 +11,7 @@ from typing import Any
 from heron_ray.errors import StudyError
 from heron_ray.figures import bands, heat_maps, write_html
 from heron_ray.figures.study import Band, BandPanel, HeatMap
+from heron_ray.files import write_whole
 from heron_ray.spec.study import BandsFigure, FigureSpec, StudySpec, WorstCaseFigure
 from heron_ray.studies.folder import StudyFolder
 from heron_ray.studies.table import Group, Row, Spread, cells_csv, groups_of, summary_csv
@@ -37,11 +38,11 @@ def _write(study: StudySpec, rows: Sequence[Row], folder: StudyFolder) -> list[P
     groups = groups_of(rows)
     written = {"cells.csv": cells_csv(rows), "summary.csv": summary_csv(groups)}
     for name, text in written.items():
-        folder.write(folder.path / name, text)
+        write_whole(folder.path / name, text)
     paths = [folder.path / name for name in written]
     for number, figure in enumerate(study.figures, start=1):
         drawn, stem = draw(study, figure, groups), f"figure-{number}-{figure.kind}"
-        folder.write(folder.path / f"{stem}.json", json.dumps(drawn))
+        write_whole(folder.path / f"{stem}.json", json.dumps(drawn))
         write_html(drawn, folder.path / f"{stem}.html")
         paths += [folder.path / f"{stem}.json", folder.path / f"{stem}.html"]
     return paths
