@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from heron_ray.errors import SpecError
 from heron_ray.spec import ExperimentSpec, apply_overrides, parse_override, parse_spec
 from heron_ray.spec.fields import section_class
 
@@ -61,6 +62,13 @@ def spec_from(*overrides: str) -> ExperimentSpec:
 def make_spec() -> MakeSpec:
     """`make_spec("rounds=3", "method.kind=sflv2")` is the base spec with these overrides."""
     return spec_from
+
+
+def require_refusal(overrides: list[str], path: str, words: str) -> None:
+    """The base spec with these overrides is refused for this path alone, in words that match."""
+    with pytest.raises(SpecError, match=words) as caught:
+        spec_from(*overrides)
+    assert [issue.path for issue in caught.value.issues] == [path]
 
 
 def method_overrides(kind: str) -> list[str]:

@@ -11,7 +11,7 @@ from heron_ray.federation.defences.window import Window
 from heron_ray.federation.registry import DEFENCES
 from heron_ray.methods import make_method
 from heron_ray.methods.registry import METHODS
-from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
+from heron_ray.simulation import ListSink, LocalExecutor, RunResult, Simulation
 from heron_ray.simulation.events import RoundFinished
 from heron_ray.simulation.messages import Message, Uploads
 from heron_ray.simulation.roles import MainServer
@@ -19,6 +19,7 @@ from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.smashed_defence import SmashedDefenceSpec
 from tests.conftest import MakeSpec, method_overrides
+from tests.federation.runs import resumed, stopped_after
 
 SECTIONS = {
     "norm_filter": "{kind: norm_filter, deviations: 1.5, window: 20, warmup: 5}",
@@ -130,12 +131,8 @@ def test_a_defended_run_that_was_stopped_goes_on_to_the_undisturbed_digest(
     make_spec: MakeSpec, tmp_path: Path, section: str
 ) -> None:
     spec = make_spec(f"smashed_defence={section}", "attack={kind: norm_inflation, byzantine: 2, scale: 3}", "rounds=5")
-    asked = iter([False, False, True])
-    with LocalExecutor() as executor:
-        Simulation(spec, executor, checkpointer=Checkpointer(tmp_path), should_stop=lambda: next(asked)).run()
-    with LocalExecutor() as executor:
-        resumed = Simulation(spec, executor, checkpointer=Checkpointer(tmp_path), resume=True).run()
-    assert resumed.trajectory_digest == run(spec)[0].trajectory_digest
+    checkpointer = stopped_after(2, spec, tmp_path)
+    assert resumed(spec, checkpointer).trajectory_digest == run(spec)[0].trajectory_digest
 
 
 def test_pooling_by_the_mean_is_what_local_loss_does_with_its_copies(make_spec: MakeSpec) -> None:

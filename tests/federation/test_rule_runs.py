@@ -9,6 +9,7 @@ from heron_ray.simulation import Checkpointer, LocalExecutor, RunResult, Simulat
 from heron_ray.simulation.fork import fork
 from heron_ray.spec import ExperimentSpec
 from tests.conftest import MakeSpec
+from tests.federation.runs import resumed, stopped_after
 
 PARTIAL = ["rounds=6", "clients.per_round=4", "attack={kind: gaussian, byzantine: 1}", "compute.checkpoint_every=1"]
 RULES = [
@@ -27,21 +28,11 @@ def run(spec: ExperimentSpec) -> RunResult:
         return Simulation(spec, executor).run()
 
 
-def stopped_after_three(spec: ExperimentSpec, directory: Path) -> Checkpointer:
-    asked = iter([False, False, False, True])
-    checkpointer = Checkpointer(directory)
-    with LocalExecutor() as executor:
-        Simulation(spec, executor, checkpointer=checkpointer, should_stop=lambda: next(asked)).run()
-    return checkpointer
-
-
 @pytest.mark.parametrize("rule", RULES)
 def test_a_run_that_was_stopped_goes_on_to_the_undisturbed_digest(make_spec: MakeSpec, tmp_path: Path, rule: str) -> None:
     spec = make_spec(*PARTIAL, f"aggregation={rule}")
-    checkpointer = stopped_after_three(spec, tmp_path)
-    with LocalExecutor() as executor:
-        resumed = Simulation(spec, executor, checkpointer=checkpointer, resume=True).run()
-    assert resumed.trajectory_digest == run(spec).trajectory_digest
+    checkpointer = stopped_after(3, spec, tmp_path)
+    assert resumed(spec, checkpointer).trajectory_digest == run(spec).trajectory_digest
 
 
 @pytest.mark.parametrize(
@@ -49,9 +40,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_undisturbed_digest(make_spec: Mak
     [("centered_clipping", {"centre"}), ("clipped_clustering", {"norms"}), ("fools_gold", {f"history.{i}" for i in range(6)})],
 )
 def test_what_a_rule_keeps_is_in_the_checkpoint(make_spec: MakeSpec, tmp_path: Path, rule: str, names: set[str]) -> None:
-    checkpointer = stopped_after_three(
-        make_spec("rounds=6", "compute.checkpoint_every=1", f"aggregation.kind={rule}"), tmp_path
-    )
+    checkpointer = stopped_after(3, make_spec("rounds=6", "compute.checkpoint_every=1", f"aggregation.kind={rule}"), tmp_path)
     vectors = checkpointer.load(checkpointer.paths()[0]).vectors
     prefix = f"federation/rule.{rule}."
     assert {name.removeprefix(prefix) for name in vectors if name.startswith(prefix)} == names
@@ -61,7 +50,7 @@ def test_what_a_rule_keeps_is_in_the_checkpoint(make_spec: MakeSpec, tmp_path: P
 def test_a_fork_may_change_the_rule_and_starts_its_state_afresh(make_spec: MakeSpec, tmp_path: Path) -> None:
     parent = make_spec("rounds=6", "compute.checkpoint_every=1", "aggregation.kind=fools_gold")
     child = make_spec("rounds=6", "compute.checkpoint_every=1", "aggregation={kind: centered_clipping, tau: 0.05}")
-    checkpointer = stopped_after_three(parent, tmp_path / "parent")
+    checkpointer = stopped_after(3, parent, tmp_path / "parent")
     start = fork(checkpointer.load(checkpointer.paths()[0]), parent, child)
     with LocalExecutor() as executor:
         Simulation(child, executor, start_from=start, checkpointer=Checkpointer(tmp_path / "child")).run()

@@ -9,11 +9,12 @@ from heron_ray.errors import DivergedError
 from heron_ray.methods import make_method
 from heron_ray.methods.method import Fate
 from heron_ray.methods.registry import METHODS
-from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
+from heron_ray.simulation import ListSink, LocalExecutor, RunResult, Simulation
 from heron_ray.simulation.events import RoundFinished
 from heron_ray.simulation.plan import byzantine_clients
 from heron_ray.spec import ExperimentSpec
 from tests.conftest import MakeSpec, method_overrides
+from tests.federation.runs import resumed, stopped_after
 
 ALL = "byzantine: 6"
 TWO = "byzantine: 2"
@@ -146,12 +147,8 @@ def test_an_attacked_run_that_was_stopped_goes_on_to_the_undisturbed_digest(
     make_spec: MakeSpec, tmp_path: Path, attack: str
 ) -> None:
     spec = make_spec(f"attack={attack % TWO}")
-    asked = iter([False, False, True])
-    with LocalExecutor() as executor:
-        Simulation(spec, executor, checkpointer=Checkpointer(tmp_path), should_stop=lambda: next(asked)).run()
-    with LocalExecutor() as executor:
-        resumed = Simulation(spec, executor, checkpointer=Checkpointer(tmp_path), resume=True).run()
-    assert resumed.trajectory_digest == run(spec)[0].trajectory_digest
+    checkpointer = stopped_after(2, spec, tmp_path)
+    assert resumed(spec, checkpointer).trajectory_digest == run(spec)[0].trajectory_digest
 
 
 def test_a_backdoor_that_all_clients_teach_is_learned_and_has_its_own_series(make_spec: MakeSpec) -> None:
