@@ -35,14 +35,14 @@ def command(ids: tuple[str, ...], file_format: str, output: str, url: str, key: 
                 click.echo(chunk, nl=False)
             return
         path = Path(output)
-        written = write_whole(chunks, path)
+        written = write_chunks(chunks, path)
     if as_json:
         print_json({"file": str(path), "format": file_format, "bytes": written, "experiments": list(ids)})
     else:
         click.echo(f"{path}: {size(written)}")
 
 
-def write_whole(chunks: Iterator[bytes], path: Path) -> int:
+def write_chunks(chunks: Iterator[bytes], path: Path) -> int:
     """Write a file whole or not at all; returns its bytes. Raises UsageError where it cannot be written."""
     first = next(chunks, b"")
     try:

@@ -180,7 +180,7 @@ def importance(id: str, url: str, key: str | None, as_json: bool) -> None:
 @json_option
 def export(id: str, output: str, url: str, key: str | None, as_json: bool) -> None:
     """Write the trials of a sweep as CSV: overrides, figures, one column per objective."""
-    from heron_ray.cli.export import write_whole
+    from heron_ray.cli.export import write_chunks
 
     if output == "-" and as_json:
         raise click.UsageError("stdout takes the CSV: name a file with -o to have --json")
@@ -190,7 +190,7 @@ def export(id: str, output: str, url: str, key: str | None, as_json: bool) -> No
             click.echo(line, nl=False)
         return
     path = Path(output)
-    written = write_whole((line.encode() for line in _csv(sweep)), path)
+    written = write_chunks((line.encode() for line in _csv(sweep)), path)
     if as_json:
         print_json({"file": str(path), "bytes": written, "trials": len(sweep.trials)})
     else:
