@@ -23,6 +23,8 @@ LOCK_WAIT_MS = 30_000
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
 # Compiling a query takes PostgreSQL longer than the longest of ours takes to run.
 NO_JIT = {"options": "-c jit=off"}
+# Of one process, at most. All of them stay open: those that come with a burst and go with it cost it more than the waiting.
+CONNECTIONS = 15
 WRITER_OPTION = "heron_writer"
 URL_HINT = "use sqlite:////absolute/path/heron.db or postgresql://user:password@host/database"
 
@@ -47,7 +49,9 @@ def open_engine(url: str) -> Engine:
     try:
         is_remote = parsed.get_backend_name() == "postgresql"
         settings = {**NO_JIT, **PATIENCE, **parsed.query} if is_remote else {}
-        engine = create_engine(parsed, pool_pre_ping=is_remote, connect_args=settings)
+        engine = create_engine(
+            parsed, pool_pre_ping=is_remote, pool_size=CONNECTIONS, max_overflow=0, connect_args=settings
+        )
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(f"the database URL cannot be used: {error}", hint=URL_HINT) from None
     if engine.dialect.name == "sqlite":

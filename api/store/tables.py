@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -212,11 +213,14 @@ class PointRow(Base):
     """One value of one series; NULL stands for a value that was not finite."""
 
     __tablename__ = "point"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        PrimaryKeyConstraint("experiment", "series", "round", postgresql_include=["value"]),
+        {"sqlite_with_rowid": False},
+    )
 
-    experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"), primary_key=True)
-    series: Mapped[str] = mapped_column(String(200), primary_key=True)
-    round: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    experiment: Mapped[int] = mapped_column(ForeignKey("experiment.number", ondelete="CASCADE"))
+    series: Mapped[str] = mapped_column(String(200))
+    round: Mapped[int] = mapped_column(Integer, autoincrement=False)
     value: Mapped[float | None] = mapped_column(Float(53))
 
 

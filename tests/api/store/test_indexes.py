@@ -192,6 +192,16 @@ def test_every_question_of_a_page_is_answered_by_walking_an_index(all_plans):
     assert all_plans == {}
 
 
+def test_postgresql_reads_curves_in_the_index_alone(full_store):
+    if full_store._engine.dialect.name == "sqlite":
+        pytest.skip("SQLite keeps the rows of points in the index itself")
+    with full_store._engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM point"))
+        for statement, parameters in statements_of(full_store, QUESTIONS["thinned curves"]):
+            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+            assert "point_pkey" not in plan or ("Index Only Scan" in plan and "Heap Scan" not in plan), plan
+
+
 def test_a_plan_that_reads_a_whole_table_would_be_noticed(full_store):
     engine = full_store._engine
     faults_of = faults_of_sqlite if engine.dialect.name == "sqlite" else faults_of_postgresql
