@@ -20,7 +20,9 @@ LOG = logging.getLogger(__name__)
 NAMES = ("cpus", "gpus", "memory_bytes")
 KEPT = 1000
 # Nothing of these changes how many bytes anybody holds, so the trials of a sweep over them share one estimate.
-WITHOUT_SIZE = frozenset({"name", "seed", "rounds", "partition", "evaluation", "stop", "attack"})
+WITHOUT_SIZE = frozenset({"name", "seed", "rounds", "partition", "evaluation", "stop"})
+# Of an attack these decide whether the federation server keeps all updates of a round for it.
+OF_ATTACK = frozenset({"kind", "path"})
 RATES = frozenset({"lr", "weight_decay", "beta1", "beta2", "epsilon", "mu"})
 
 
@@ -72,6 +74,8 @@ class Estimates:
 def _key(experiment: ExperimentRecord) -> str:
     """What the estimate depends on, and perhaps a little more."""
     spec = {name: value for name, value in experiment.spec.items() if name not in WITHOUT_SIZE}
+    if spec.get("attack") is not None:
+        spec["attack"] = {name: value for name, value in spec["attack"].items() if name in OF_ATTACK}
     return json.dumps(_without_rates(spec), sort_keys=True)
 
 

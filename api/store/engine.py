@@ -49,9 +49,7 @@ def open_engine(url: str) -> Engine:
     try:
         is_remote = parsed.get_backend_name() == "postgresql"
         settings = {**NO_JIT, **PATIENCE, **parsed.query} if is_remote else {}
-        engine = create_engine(
-            parsed, pool_pre_ping=is_remote, pool_size=CONNECTIONS, max_overflow=0, connect_args=settings
-        )
+        engine = create_engine(parsed, pool_pre_ping=is_remote, pool_size=CONNECTIONS, max_overflow=0, connect_args=settings)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise DatabaseError(f"the database URL cannot be used: {error}", hint=URL_HINT) from None
     if engine.dialect.name == "sqlite":

@@ -51,7 +51,7 @@ def main() -> None:
         log_config=None,
         timeout_graceful_shutdown=CLOSE_STREAMS_S,
     )
-    # Everything so far stays. A full collection would look at all of it, and each request would wait for that a tenth of a second.
+    # Everything so far stays. Full collections would look at all of it, and requests would wait a tenth of a second.
     gc.collect()
     gc.freeze()
     _Server(config, app.state.feeds).run(sockets=[socket.socket(fileno=arguments.fd)])

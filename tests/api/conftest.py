@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import secrets
+import shutil
 import tempfile
 import threading
 import warnings
@@ -54,22 +55,54 @@ def postgresql_server() -> Iterator[str]:
             server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def trusted_schemas() -> set[str]:
+    """URLs of databases that have the newest schema, as no test but those of `migrated_postgresql` has used them since."""
+    return set()
+
+
 @pytest.fixture
-def empty_postgresql(postgresql_server: str) -> str:
+def empty_postgresql(postgresql_server: str, trusted_schemas: set[str]) -> str:
     """That database, emptied of whatever the last test left in it."""
+    trusted_schemas.discard(postgresql_server)
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return postgresql_server
 
 
+@pytest.fixture
+def migrated_postgresql(request: pytest.FixtureRequest, postgresql_server: str, trusted_schemas: set[str]) -> str:
+    """That database with the newest schema and no rows. Migrating an empty one takes longer than most tests do."""
+    if postgresql_server not in trusted_schemas:
+        Store.open(request.getfixturevalue("empty_postgresql")).close()
+        trusted_schemas.add(postgresql_server)
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        names = ", ".join(name for (name,) in tables if name != "alembic_version")
+        connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
+    return postgresql_server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the newest schema and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "heron.db"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind that the store supports."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/heron.db"
-    url: str = request.getfixturevalue("empty_postgresql")
-    return url
+    """A database of each kind that the store supports: empty, or that of `store` where a test has both."""
+    kind = "migrated" if "store" in request.fixturenames else "empty"
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue(f"{kind}_postgresql")
+        return url
+    path = tmp_path / "heron.db"
+    if kind == "migrated":
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
@@ -80,8 +113,8 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def sqlite_store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path}/heron.db")
+def sqlite_store(tmp_path: Path, migrated_sqlite: Path) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'heron.db')}")
     yield opened
     opened.close()
 

@@ -40,7 +40,6 @@ def varied(method, **fields):
     [
         {"name": "another", "seed": 7, "rounds": 3},
         {"partition": {"kind": "dirichlet", "alpha": 0.1}},
-        {"attack": {"kind": "sign_flip", "byzantine": 1}},
         {"stop": {"accuracy": 0.5}},
     ],
 )
@@ -63,11 +62,19 @@ def test_rates_and_the_perturbation_scale_are_not_estimated_anew(estimated, make
         {"clients": {"count": 3, "batch_size": 7}},
         {"model": {"kind": "mlp", "front": [9], "back": [9], "auxiliary": {"kind": "linear"}}},
         {"aggregation": {"kind": "median"}},
+        {"attack": {"kind": "alie", "byzantine": 1}},
         {"compute": {"executor": "local", "threads": 2}},
     ],
 )
 def test_what_may_change_it_is_estimated_anew(estimated, fields):
     assert estimated(**fields)[1] is None
+
+
+def test_how_many_attack_and_how_hard_is_not_estimated_anew(sqlite_store, make_spec):
+    estimates = Estimates()
+    one, other = (make_spec(attack={"kind": "ipm", "byzantine": 1, "tau": tau}) for tau in (0.5, 2.0))
+    estimates.make(Answered(one), sqlite_store.submit(one))
+    assert estimates.of(sqlite_store.submit(other)) is not None
 
 
 def test_momentum_is_a_vector_more(estimated, make_spec):

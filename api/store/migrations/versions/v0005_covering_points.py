@@ -1,6 +1,7 @@
 """On PostgreSQL the primary key of `point` bears the values too, so that a curve is read without its rows.
 
-Rows of one curve lie as they came, between those of every other curve, often one to a page. SQLite keeps the rows in the key itself.
+Rows of one curve lie as they came, between those of every other curve, often one to a page. SQLite keeps the rows in the
+key itself.
 """
 
 from __future__ import annotations
