@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The stamp makes set-up happen once, and again whenever the locked requirements change.
 STAMP := .venv/.requirements-installed
 
-.PHONY: demo test setup lint bench lock clean
+.PHONY: demo test soak setup lint bench lock clean
 
 demo: setup
 	$(BIN)/heron demo
@@ -15,6 +15,10 @@ demo: setup
 # Two processes, each with one thread for arithmetic; tests/conftest.py says which tests stay together.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope
+
+# Long ones, one after another.
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak --timeout 3600
 
 setup: $(STAMP)
 

@@ -33,21 +33,25 @@ BASE: dict[str, Any] = {
 
 MakeSpec = Callable[..., ExperimentSpec]
 
-STARTS_RAY = (
-    *("tests/actors/", "tests/chaos/", "tests/e2e/", "tests/service/", "tests/sweeps/"),
-    *("tests/benchmarks/test_service_memory.py", "tests/cli/test_demo.py", "tests/cli/test_doctor.py"),
-)
+# One process runs each of these one after another: what shares a Ray within the tests, and what starts whole services.
+TOGETHER = {
+    "ray": ("tests/actors/", "tests/sweeps/", "tests/cli/test_doctor.py"),
+    "service": (
+        *("tests/chaos/", "tests/e2e/", "tests/service/"),
+        *("tests/benchmarks/test_service_memory.py", "tests/cli/test_demo.py"),
+    ),
+}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """For a run in several processes: one of them takes all that starts Ray, and the files of the rest stay together."""
+    """For a run in several processes: two groups of files that start Ray, and every other file by itself."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.split("::", 1)[0]
-            return "ray" if path.startswith(STARTS_RAY) else path
+            return next((group for group, starts in TOGETHER.items() if path.startswith(starts)), path)
 
     return ByFile(config, log)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from benchmarks.chaos.runs import KINDS, run_undisturbed
 from benchmarks.chaos.storm import Storm
 from benchmarks.databases import empty_database
 
-CHOSEN = "HERON_CHAOS"
 EXPERIMENTS = 3
 KILLS = 8
 
@@ -22,8 +20,7 @@ def undisturbed():
     return [run_undisturbed(overrides) for overrides in list(KINDS.values())[:EXPERIMENTS]]
 
 
-@pytest.mark.skipif(CHOSEN not in os.environ, reason=f"takes many minutes: set {CHOSEN}=1")
-@pytest.mark.timeout(900)
+@pytest.mark.soak
 @pytest.mark.parametrize(("database", "seed"), [("sqlite", 1), ("postgresql", 2)])
 def test_whatever_is_killed_every_experiment_ends_as_if_nothing_had_happened(undisturbed, database, seed):
     # Sockets of Ray and of PostgreSQL lie below it, so its path must be short.

@@ -93,8 +93,7 @@ def test_a_stopped_dispatcher_loses_its_experiment_and_does_no_harm_when_it_wake
     assert zombie.poll() is None
 
 
-# Four drivers start at once, each importing torch: on two cores that takes minutes.
-@pytest.mark.timeout(600)
+@pytest.mark.soak
 def test_two_dispatchers_share_a_queue_and_leave_each_others_attempts_alone(store, dispatch, undisturbed, small_spec, until):
     dispatch("first")
     dispatch("second")

@@ -111,6 +111,7 @@ def test_an_experiment_runs_on_the_given_cluster_and_the_service_leaves_it_as_it
     until(lambda: cluster.actors() == [], "its drivers and their actors end")
 
 
+@pytest.mark.soak
 def test_an_experiment_on_the_cluster_goes_on_while_the_service_is_dead(service, cluster, undisturbed, small_spec, until):
     service.start()
     id = service.submit(small_spec(executor="ray"))

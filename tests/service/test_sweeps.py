@@ -73,7 +73,9 @@ def require_each_trial_once(sweep, page, *, count=3):
     assert page["best"] == page["trials"][scores.index(max(scores))]
 
 
-@pytest.mark.parametrize(("victim", "search"), [("tune", "random"), ("dispatcher", "random")])
+@pytest.mark.parametrize(
+    ("victim", "search"), [("tune", "random"), pytest.param("dispatcher", "random", marks=pytest.mark.soak)]
+)
 def test_a_killed_owner_is_replaced_and_the_sweep_goes_on(service, sweep, victim, search):
     id = sweep.submit(search=search)
     before = sweep.wait_for_ended_trial(id)
