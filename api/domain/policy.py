@@ -32,7 +32,7 @@ class Policy(BaseModel):
     max_samples: Limit = Field(default=None, description="Training samples. Image files then need `data.train_samples`.")
     max_actors: Limit = Field(default=None, description="Client actors of an experiment.")
     max_threads: Limit = Field(default=None, description="Threads of each process of an experiment.")
-    max_trials: Limit = Field(default=None, description="Trials of a sweep.")
+    max_trials: Limit = Field(default=None, description="Trials of a sweep, experiments of a study.")
     executors: tuple[Literal["auto", "local", "ray"], ...] | None = Field(default=None, description="Allowed executors.")
     devices: tuple[Literal["cpu", "cuda"], ...] | None = Field(default=None, description="Allowed devices.")
 
@@ -53,9 +53,9 @@ class Policy(BaseModel):
         if issues := list(self._issues(spec)):
             raise PolicyError(issues, hint=HINT)
 
-    def require_trials(self, trials: int) -> None:
-        """Let a sweep of so many trials pass. Raises PolicyError."""
-        if issues := list(_over("samples", trials, self.max_trials, "trials of a sweep")):
+    def require_trials(self, trials: int, *, of: str = "samples") -> None:
+        """Let a sweep or study of so many experiments pass; `of` is the field they come of. Raises PolicyError."""
+        if issues := list(_over(of, trials, self.max_trials, "experiments of one sweep or study")):
             raise PolicyError(issues, hint=HINT)
 
     def _issues(self, spec: ExperimentSpec) -> Iterator[SpecIssue]:

@@ -32,6 +32,7 @@ from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
 from api.routes.series import router as series_router
 from api.routes.standing import router as standing_router
+from api.routes.studies import router as studies_router
 from api.routes.sweeps import router as sweeps_router
 from api.routes.wire import Health
 from api.settings import Settings
@@ -74,6 +75,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(actions_router)
     app.include_router(catalogue_router)
     app.include_router(sweeps_router)
+    app.include_router(studies_router)
     app.include_router(figures_router)
     app.include_router(series_router)
     app.include_router(exports_router)

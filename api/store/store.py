@@ -29,6 +29,7 @@ from api.store.listing import page_of
 from api.store.lookup import find, require_ended, unknown
 from api.store.migrate import migrate
 from api.store.queue_store import QueueStore
+from api.store.studies import StudyStore
 from api.store.submission import queue_experiment, queue_once
 from api.store.sweep_rows import require_ended_sweep
 from api.store.sweeps import SweepStore
@@ -47,6 +48,7 @@ class Store(AttemptStore, QueueStore):
         """Share one pool between readers and writers."""
         super().__init__(engine)
         self.sweeps = SweepStore(engine)
+        self.studies = StudyStore(engine)
         self.keys = KeyStore(engine)
         self.lists = ListStore(engine)
         self.edits = EditStore(engine)

@@ -81,6 +81,9 @@ class _Method(Section):
     averages_auxiliary: ClassVar[bool] = False
     """Whether an auxiliary head is part of what clients upload and a federation server joins."""
 
+    trains_auxiliary: ClassVar[bool] = False
+    """Whether anybody trains an auxiliary head, so that its accuracy means something."""
+
     has_main_server: ClassVar[bool] = True
     """Whether smashed data go up to a main server."""
 
@@ -109,6 +112,7 @@ class HeronMethod(_Method):
 
     probes_clients: ClassVar[bool] = True
     averages_auxiliary: ClassVar[bool] = True
+    trains_auxiliary: ClassVar[bool] = True
     takes_objectives: ClassVar[bool] = True
 
     kind: Literal["heron"] = Field(description="HERON-SFL: clients train by forward passes alone.")
@@ -148,6 +152,7 @@ class CseFslMethod(_Method):
     """CSE-FSL (2507.15816): HERON's first-order twin; clients backpropagate the auxiliary loss."""
 
     averages_auxiliary: ClassVar[bool] = True
+    trains_auxiliary: ClassVar[bool] = True
 
     kind: Literal["cse_fsl"] = Field(description="CSE-FSL: clients backpropagate their auxiliary loss.")
     upload_every: int = _UPLOAD_EVERY
@@ -179,6 +184,7 @@ class AlignmentSpec(Section):
 class FslSageMethod(_Method):
     """FSL-SAGE (ICML 2025): clients backpropagate an auxiliary head that the main server aligns with its own gradients."""
 
+    trains_auxiliary: ClassVar[bool] = True
     shares_client_loss: ClassVar[bool] = False
 
     kind: Literal["fsl_sage"] = Field(
@@ -195,6 +201,7 @@ class LocalLossMethod(_Method):
     """Local-loss split learning (Han et al.): as CSE-FSL with an upload at every step and a server copy per client."""
 
     averages_auxiliary: ClassVar[bool] = True
+    trains_auxiliary: ClassVar[bool] = True
 
     kind: Literal["local_loss"] = Field(
         description="Local-loss split learning (Han et al.): clients backpropagate an auxiliary loss; a server copy for each."
@@ -300,6 +307,7 @@ class FedGktMethod(_Method):
     """FedGKT (2007.14513): client and main server teach each other by their logits; no model ever travels."""
 
     uploads_vectors: ClassVar[bool] = False
+    trains_auxiliary: ClassVar[bool] = True
     shares_client_loss: ClassVar[bool] = False
 
     kind: Literal["fedgkt"] = Field(

@@ -1,7 +1,7 @@
-"""Studies: from a grid of experiments to tables and figures, in processes of this machine, without a service.
+"""Studies: from a grid of experiments to tables and figures, in processes of this machine or as experiments of a service.
 
-Imports the simulation and everything below it; only the command line imports this room. Reading and expanding a study
-(`cells`, `reading`, `byzfl`) needs neither torch nor data.
+What runs them here (`run`, `worker`, `folder`) imports the simulation, and only the command line imports it. Reading,
+expanding, tabling and drawing a study (`reading`, `cells`, `table`, `drawing`, `byzfl`) needs neither torch nor data.
 """
 
 from heron_ray.studies.cells import Cell, expand

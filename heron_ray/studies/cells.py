@@ -37,6 +37,12 @@ class Cell:
         return None if self.spec is None else self.spec.trajectory_hash()
 
 
+def labels_of(study: StudySpec) -> list[dict[str, str]]:
+    """The labels of every cell, in the order in which `expand` has them."""
+    settings = study.settings()
+    return [dict(zip(settings, labels, strict=True)) for labels in itertools.product(*settings.values())]
+
+
 def expand(study: StudySpec, only: Mapping[str, Sequence[str]] | None = None) -> list[Cell]:
     """Every cell, validated.
 

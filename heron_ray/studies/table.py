@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from heron_ray.methods import Fate, make_method
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.study import SEED
 from heron_ray.studies.cells import Cell
@@ -68,10 +67,13 @@ def _row(cell: Cell, outcome: Mapping[str, Any] | None) -> Row:
 def _accuracies(spec: ExperimentSpec | None, state: str, result: Mapping[str, Any]) -> dict[str, float | None]:
     if spec is None or state not in ("SUCCEEDED", "DIVERGED"):
         return dict.fromkeys(ACCURACIES)
-    has_auxiliary = make_method(spec.method).parts.get("auxiliary", Fate.FIXED) is not Fate.FIXED
     guessing = 1 / spec.data.classes
     return {
-        column: None if "auxiliary" in column and not has_auxiliary else guessing if state == "DIVERGED" else result[field]
+        column: None
+        if "auxiliary" in column and not spec.method.trains_auxiliary
+        else guessing
+        if state == "DIVERGED"
+        else result[field]
         for column, field in ACCURACIES.items()
     }
 

@@ -12,8 +12,9 @@ import pytest
 
 from heron_ray.figures import bands, heat_maps
 from heron_ray.studies import expand
+from heron_ray.studies.drawing import draw
 from heron_ray.studies.folder import StudyFolder
-from heron_ray.studies.report import draw, write_report
+from heron_ray.studies.report import write_report
 from heron_ray.studies.table import ACCURACIES, Row, cells_csv, groups_of, rows_of, summary_csv
 from tests.studies.conftest import MakeStudy
 
