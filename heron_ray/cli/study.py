@@ -10,7 +10,9 @@ import click
 
 from heron_ray.cli.failure import FAILED
 from heron_ray.cli.options import json_option, set_option
-from heron_ray.cli.output import print_columns, print_json, share
+from heron_ray.cli.output import print_json, share
+from heron_ray.cli.study_table import print_rows, states_of
+from heron_ray.cli.study_verbs import cancel, fetch, list_them, show, submit
 
 if TYPE_CHECKING:
     from heron_ray.spec import ExperimentSpec
@@ -77,7 +79,7 @@ def run(
         with StopSignal(started=True) as stop:
             outcomes = run_cells(cells, folder, workers=workers, should_stop=stop, ended=tell)
         rows = rows_of(cells, outcomes)
-        files = write_report(found, rows, folder)
+        files = write_report(found, rows, folder.path)
     _report(rows, files, as_json=as_json)
     if any(row.state in ("FAILED", "CANCELLED", "NOT_RUN") for row in rows):
         raise click.exceptions.Exit(FAILED)
@@ -124,29 +126,14 @@ def _words(labels: Any) -> str:
 
 
 def _report(rows: list[Row], files: list[Path], *, as_json: bool) -> None:
-    from heron_ray.studies.table import groups_of
-
-    states = [row.state for row in rows]
-    counts = {state: states.count(state) for state in dict.fromkeys(states)}
     if as_json:
         cells = [{"labels": dict(row.labels), **row.plain} for row in rows]
-        print_json({"states": counts, "cells": cells, "files": [str(path) for path in files]})
+        print_json({"states": states_of(rows), "cells": cells, "files": [str(path) for path in files]})
         return
-    groups = groups_of(rows)
-    columns = ("test_accuracy", "auxiliary_test_accuracy")
-    table = [
-        [*group.labels.values(), *(_spread(group.spreads[column]) for column in columns), " ".join(_states(group.states))]
-        for group in groups
-    ]
-    print_columns([*groups[0].labels, "server, test", "auxiliary, test", ""], table)
-    click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+    print_rows(rows)
     for path in files:
         click.echo(str(path))
 
 
-def _spread(spread: Any) -> str:
-    return "-" if spread is None else f"{share(spread.mean)} ({share(spread.low)} - {share(spread.high)})"
-
-
-def _states(states: Any) -> list[str]:
-    return [f"{count} {state}" for state, count in states.items() if state != "SUCCEEDED"]
+for _verb in (submit, list_them, show, cancel, fetch):
+    command.add_command(_verb)

@@ -24,6 +24,7 @@ from heron_ray.client.experiments import (
     Standing,
     Submitted,
 )
+from heron_ray.client.studies import Study, StudyCell, StudyPage, StudySummary
 from heron_ray.client.sweeps import (
     Importance,
     ObjectiveImportance,
@@ -57,6 +58,10 @@ __all__ = [
     "Point",
     "Progress",
     "Standing",
+    "Study",
+    "StudyCell",
+    "StudyPage",
+    "StudySummary",
     "Submitted",
     "SubmittedSweep",
     "Sweep",

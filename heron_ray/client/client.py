@@ -30,6 +30,7 @@ from heron_ray.client.experiments import (
     Submitted,
 )
 from heron_ray.client.patience import Patience
+from heron_ray.client.studies import Study, StudyPage, StudySummary
 from heron_ray.client.sweeps import Importance, SubmittedSweep, Sweep, SweepPage, SweepSummary
 from heron_ray.errors import NotEndedError, StaleEditError, UnreachableError
 from heron_ray.spec import ExperimentSpec
@@ -303,6 +304,42 @@ class Client:
     def sweep_importance(self, id: str) -> Importance:
         """How much each axis of a sweep matters."""
         return Importance.of(self._get(f"{path_of('sweep', id)}/importance"))
+
+    def submit_study(
+        self, study: Mapping[str, Any], tags: Sequence[str] = (), *, idempotency_key: str | None = None
+    ) -> StudySummary:
+        """Submit a study: every cell becomes an experiment, all of them or none. Raises SpecError.
+
+        Args:
+            study: In plain values; its base is a spec written out.
+            tags: Of every experiment.
+            idempotency_key: Used before, the same study is found and another one raises ConflictError.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return StudySummary.of(self._post("/v1/studies", json={"study": study, "tags": list(tags)}, headers=headers))
+
+    def list_studies(self) -> Iterator[StudySummary]:
+        """Every study, newest first; pages are fetched as they are needed."""
+        before: str | None = None
+        while True:
+            page = StudyPage.of(self._get("/v1/studies", params=_given({"limit": MOST_PER_PAGE, "before": before})))
+            yield from page.studies
+            before = page.next
+            if before is None:
+                return
+
+    def get_study(self, id: str) -> Study:
+        """A study and what its cells came to."""
+        return Study.of(self._get(path_of("study", id)))
+
+    def study_figures(self, id: str) -> dict[str, Any]:
+        """A study's figures so far: Plotly JSON by name."""
+        figures: dict[str, Any] = self._get(f"{path_of('study', id)}/figures")["figures"]
+        return figures
+
+    def cancel_study(self, id: str) -> Study:
+        """Cancel every experiment of a study that has not ended."""
+        return Study.of(self._post(f"{path_of('study', id)}/cancel"))
 
     def wait(self, id: str, *, timeout_s: float | None = None) -> Experiment:
         """The experiment once it has ended; outlasts a restart of the service.

@@ -110,8 +110,11 @@ class Connection:
         return ServiceError(f"the service refused: {detail}", hint=hint)
 
 
+_PLURALS = {"experiment": "experiments", "sweep": "sweeps", "study": "studies"}
+
+
 def path_of(noun: str, id: str) -> str:
-    """The path of an experiment or a sweep. An id that cannot be one never becomes part of another path.
+    """The path of an experiment, a sweep or a study. An id that cannot be one never becomes part of another path.
 
     >>> path_of("experiment", "0123abcd")
     '/v1/experiments/0123abcd'
@@ -121,7 +124,7 @@ def path_of(noun: str, id: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", id):
         raise NotFoundError(f"no {noun} {id!r}")
-    return f"/v1/{noun}s/{id}"
+    return f"/v1/{_PLURALS[noun]}/{id}"
 
 
 def _is_loopback(url: str) -> bool:

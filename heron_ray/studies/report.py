@@ -11,12 +11,16 @@ from heron_ray.figures import write_html
 from heron_ray.files import write_whole
 from heron_ray.spec.study import StudySpec
 from heron_ray.studies.drawing import draw
-from heron_ray.studies.folder import StudyFolder
 from heron_ray.studies.table import Row, cells_csv, groups_of, summary_csv
 
 
-def write_report(study: StudySpec, rows: Sequence[Row], folder: StudyFolder) -> list[Path]:
+def write_report(study: StudySpec, rows: Sequence[Row], folder: Path) -> list[Path]:
     """Write both tables and every figure, as a page and as Plotly JSON.
+
+    Args:
+        study: The study.
+        rows: A row for every cell.
+        folder: Where they go; it is made where it is missing.
 
     Returns:
         The files.
@@ -25,20 +29,21 @@ def write_report(study: StudySpec, rows: Sequence[Row], folder: StudyFolder) -> 
         StudyError: One cannot be written.
     """
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         return _write(study, rows, folder)
     except OSError as error:
-        raise StudyError(f"cannot write to {folder.path}: {error}", hint="free disk space, then run the study again") from error
+        raise StudyError(f"cannot write to {folder}: {error}", hint="free disk space, then try again") from error
 
 
-def _write(study: StudySpec, rows: Sequence[Row], folder: StudyFolder) -> list[Path]:
+def _write(study: StudySpec, rows: Sequence[Row], folder: Path) -> list[Path]:
     groups = groups_of(rows)
     written = {"cells.csv": cells_csv(rows), "summary.csv": summary_csv(groups)}
     for name, text in written.items():
-        write_whole(folder.path / name, text)
-    paths = [folder.path / name for name in written]
+        write_whole(folder / name, text)
+    paths = [folder / name for name in written]
     for number, figure in enumerate(study.figures, start=1):
         drawn, stem = draw(study, figure, groups), f"figure-{number}-{figure.kind}"
-        write_whole(folder.path / f"{stem}.json", json.dumps(drawn))
-        write_html(drawn, folder.path / f"{stem}.html")
-        paths += [folder.path / f"{stem}.json", folder.path / f"{stem}.html"]
+        write_whole(folder / f"{stem}.json", json.dumps(drawn))
+        write_html(drawn, folder / f"{stem}.html")
+        paths += [folder / f"{stem}.json", folder / f"{stem}.html"]
     return paths

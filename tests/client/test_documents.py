@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from api.domain.states import TERMINAL
-from api.routes import artifacts_wire, experiments_wire, policy_wire, sweeps_wire, wire
+from api.routes import artifacts_wire, experiments_wire, policy_wire, studies_wire, sweeps_wire, wire
 from api.routes import catalogue as catalogue_routes
 from heron_ray import client as documents
 from heron_ray.catalogue import catalogue
@@ -32,6 +32,8 @@ WIRE: dict[type[Document], type[BaseModel]] = {
     **{getattr(documents, name): getattr(experiments_wire, name) for name in ("Comparison", "Outcome")},
     **{getattr(documents, name): getattr(artifacts_wire, name) for name in ("Artifact", "LogPage")},
     documents.Standing: policy_wire.Standing,
+    documents.Study: studies_wire.StudyDetail,
+    **{getattr(documents, name): getattr(studies_wire, name) for name in ("StudyCell", "StudyPage", "StudySummary")},
     **{getattr(documents, name): getattr(sweeps_wire, name) for name in ("SubmittedSweep", "SweepPage", "SweepSummary")},
     **{
         getattr(documents, name): getattr(sweeps_wire, name) for name in ("Importance", "ObjectiveImportance", "Point", "Trial")
@@ -171,6 +173,20 @@ def test_the_catalogue_comes_with_types(client) -> None:
     assert {shelf: [part.kind for part in parts] for shelf, parts in shelves.items()} == {
         shelf: [part.kind for part in parts] for shelf, parts in catalogue().items()
     }
+
+
+def test_a_study_is_submitted_found_drawn_and_cancelled(client) -> None:
+    axes = {name: {"kind": "path", "path": f"clients.{name}", "values": [1, 2]} for name in ("batch_size", "local_steps")}
+    figures = [{"kind": "bands", "x": "batch_size", "lines": "local_steps"}]
+    id = client.submit_study({"base": SPEC, "axes": axes, "figures": figures}, ["mine"]).id
+    assert [study.id for study in client.list_studies()] == [id]
+    found = client.get_study(id)
+    assert (found.cells, found.states, found.has_ended) == (4, {"QUEUED": 4}, False)
+    assert client.get(found.results[0].experiment_id).tags == ("mine",)
+    assert list(client.study_figures(id)) == ["1: bands"]
+    assert client.cancel_study(id).has_ended
+    with pytest.raises(NotFoundError, match="no study"):
+        client.get_study("../experiments")
 
 
 def test_a_sweep_is_submitted_found_and_cancelled(client) -> None:

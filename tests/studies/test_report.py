@@ -13,7 +13,6 @@ import pytest
 from heron_ray.figures import bands, heat_maps
 from heron_ray.studies import expand
 from heron_ray.studies.drawing import draw
-from heron_ray.studies.folder import StudyFolder
 from heron_ray.studies.report import write_report
 from heron_ray.studies.table import ACCURACIES, Row, cells_csv, groups_of, rows_of, summary_csv
 from tests.studies.conftest import MakeStudy
@@ -110,7 +109,7 @@ def test_tables_hold_every_cell_and_every_spread() -> None:
 
 def test_a_report_is_two_tables_and_a_page_and_json_per_figure(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study()
-    files = write_report(study, ROWS, StudyFolder(tmp_path))
+    files = write_report(study, ROWS, tmp_path / "out")
     assert [path.name for path in files] == [
         "cells.csv", "summary.csv", "figure-1-worst_case.json", "figure-1-worst_case.html",
     ]  # fmt: skip
