@@ -19,6 +19,7 @@ code { font-family: ui-monospace, monospace; } h2 { margin-top: 2.5rem; font-siz
 td { padding: 0 1rem 0.2rem 0; vertical-align: top; }
 @media (prefers-color-scheme: dark) { body { background: #1b1b1b; color: #ddd; } pre { background: #2a2a2a; } }
 """
+VARIABLES = {"/v1/sweeps": "SWEEP", "/v1/studies": "STUDY"}
 READ_ID = """sed -E 's/.*"id":"([0-9a-f]+)".*/\\1/'"""
 
 
@@ -36,14 +37,14 @@ def documentation_page(openapi: dict[str, Any], base_url: str) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(info['description'])}</p>"
         '<p>For tools: <a href="/openapi.json">/openapi.json</a>. Paste the commands in order: the one that submits'
-        " sets <code>$ID</code> for those after it, or <code>$SWEEP</code>.</p>"
+        " sets <code>$ID</code> for those after it, or <code>$SWEEP</code> or <code>$STUDY</code>.</p>"
         f"{sections}</body></html>"
     )
 
 
 def curl_command(method: str, path: str, operation: dict[str, Any], base_url: str) -> str:
-    """A shell command for one route; `$ID` or `$SWEEP` stands for what the submitting command made."""
-    variable = "SWEEP" if path.startswith("/v1/sweeps") else "ID"
+    """A shell command for one route; `$ID`, `$SWEEP` or `$STUDY` stands for what the submitting command made."""
+    variable = next((variable for start, variable in VARIABLES.items() if path.startswith(start)), "ID")
     url = (base_url.rstrip("/") + path).replace("{id}", f"${variable}").replace("{name}", "spec.yaml")
     url += _query(operation, variable)
     headers = "".join(f'-H "{name}: {value}" ' for name, value in _example_headers(operation))
