@@ -64,7 +64,7 @@ def test_every_command_works_when_pasted_in_order(serve, sqlite_store, leave_art
     assert len(of_ended) == 2
     assert "urn:heron-ray:problem" not in done.stdout
     # The retry is left of what was submitted, cancelled, retried and deleted; and the fork of the other one.
-    fork, retry, _ = sqlite_store.list(limit=9)
+    fork, retry, *_ = sqlite_store.list(limit=9)
     assert (retry.state, fork.state) == ("QUEUED", "QUEUED")
     assert retry.retried_from
     assert fork.forked_from == ended
