@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.section import Section
 
@@ -72,9 +73,27 @@ class EvaluationSpec(Section):
 
 
 class StopSpec(Section):
-    """Ends a run early. Decided on the validation split only."""
+    """Ends a run early. Accuracy is that of the validation split."""
 
-    accuracy: float = Field(gt=0, le=1, description="Stop once the server's validation accuracy reaches this share.")
+    accuracy: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Stop once the server's validation accuracy reaches this share. null: whatever it is.",
+    )
+    epsilon: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e9,
+        exclude_if=lambda value: value is None,
+        description="Stop before the round in which a mechanism of `privacy` would exceed this epsilon. null: never for that.",
+    )
+
+    @model_validator(mode="after")
+    def _says_when(self) -> StopSpec:
+        if self.accuracy is None and self.epsilon is None:
+            raise PydanticCustomError("no_reason", "names no reason to stop: set accuracy, epsilon, or stop=null")
+        return self
 
 
 class ComputeSpec(Section):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.federation import AggregationRule, make_attack, make_defence
@@ -20,6 +20,7 @@ from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import MainServer as MethodServer
 from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
+from heron_ray.privacy import ClipSamples
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.curvature import client_spectrum
@@ -57,6 +58,7 @@ class MainServer:
             self._copies = _Copies(self._server, self._weight, lambda client: len(setup.shards[client]), rule)
         attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
         self._backdoor = attack if isinstance(attack, Backdoor) else None
+        self._heads = {"": self._judged_back(), "auxiliary_": self._model.auxiliary}
         self._uploads: Counter[int] = Counter()
         self._losses: list[Tensor] = []
 
@@ -194,6 +196,13 @@ class MainServer:
             optimizer=make_optimizer(self._method.spec.server_optimizer),
         )
 
+    def _judged_back(self) -> nn.Module:
+        """The back model as it is judged: on smashed data that are clipped as in training, without their noise."""
+        privacy = self._setup.spec.privacy
+        if privacy is None or privacy.smashed is None:
+            return self._model.back
+        return nn.Sequential(ClipSamples(privacy.smashed.clip), self._model.back)
+
     def _weight(self, client: int) -> float:
         """Of a client's server copy in their mean."""
         aggregation = self._setup.spec.aggregation
@@ -209,7 +218,7 @@ class MainServer:
         for name, split in (("validation", self._setup.dataset.validation), ("test", self._setup.dataset.test)):
             scores = evaluate(
                 self._model.front,
-                {"": self._model.back, "auxiliary_": self._model.auxiliary},
+                self._heads,
                 split.x,
                 split.y,
                 batch_size=self._setup.spec.evaluation.batch_size,
@@ -232,7 +241,7 @@ class MainServer:
         others = test.y != backdoor.target
         scores = evaluate(
             self._model.front,
-            {"": self._model.back, "auxiliary_": self._model.auxiliary},
+            self._heads,
             backdoor.stamp(test.x[others]),
             torch.full_like(test.y[others], backdoor.target),
             batch_size=self._setup.spec.evaluation.batch_size,
