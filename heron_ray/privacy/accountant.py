@@ -1,8 +1,9 @@
 """What noise costs: (epsilon, delta) of Gaussian mechanisms, composed exactly, and of sampled ones by Renyi divergences.
 
-A release of sensitivity s under noise of standard deviation n tells two neighbours apart as N(0, 1) and N(mu, 1), mu = s / n. Any
-composition of such releases, chosen adaptively, does so as N(0, 1) and N(sqrt(sum mu^2), 1): one Gaussian mechanism (Dong, Roth, Su,
-arXiv 1905.02383, corollary 3.3). So without sampling there is nothing to approximate. docs/decisions/0025 says why no package does this.
+A release of sensitivity s under noise of standard deviation n tells two neighbours apart as N(0, 1) and N(mu, 1), mu = s / n.
+Any composition of such releases, chosen adaptively, does so as N(0, 1) and N(sqrt(sum mu^2), 1): one Gaussian mechanism
+(Dong, Roth, Su, arXiv 1905.02383, corollary 3.3). So without sampling there is nothing to approximate. docs/decisions/0025
+says why no package does this.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def sampled_renyi(mu: float, share: float) -> NDArray[np.float64]:
     The subset is drawn uniformly without replacement and nobody who sees the release knows it (Wang, Balle, Kasiviswanathan,
     arXiv 1808.00087, theorem 9), with e(j) = j mu^2 / 2 and q the share:
 
-        (alpha - 1) R(alpha) <= log(1 + q^2 C(alpha, 2) min(4 (e^e(2) - 1), 2 e^e(2)) + sum_j>=3 2 q^j C(alpha, j) e^((j - 1) e(j)))
+        (alpha - 1) R(alpha) <= log(1 + q^2 C(alpha, 2) min(4 (e^e(2) - 1), 2 e^e(2))
+                                      + sum_j>=3 2 q^j C(alpha, j) e^((j - 1) e(j)))
 
     It is never more than without sampling, alpha mu^2 / 2.
 

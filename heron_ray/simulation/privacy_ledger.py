@@ -1,14 +1,14 @@
 """The privacy ledger: what each client has spent, from the plans of the rounds alone.
 
-Epsilon is that of the sample or client with the most releases. Neighbours differ in one sample (smashed data) or one client (updates)
-that is **replaced** by any other, so two clipped vectors lie up to 2 C apart and a release has mu = 2 / sigma.
+Epsilon is that of the sample or client with the most releases. Neighbours differ in one sample (smashed data) or one client
+(updates) that is **replaced** by any other, so two clipped vectors lie up to 2 C apart and a release has mu = 2 / sigma.
 
-- **Smashed data**: a sample is released in every upload whose batch it is in. A client shuffles its shard anew in every round and epoch,
-  so that is at most once per epoch an upload falls into. No amplification by sampling: labels go up in the clear beside the
-  smashed data, and tell much about who is in a batch.
+- **Smashed data**: a sample is released in every upload whose batch it is in. A client shuffles its shard anew in every round
+  and epoch, so that is at most once per epoch an upload falls into. No amplification by sampling: labels go up in the clear
+  beside the smashed data, and tell much about who is in a batch.
 - **Updates, local noise**: one release per round in which a client takes part. No amplification: the server sees who does.
-- **Updates, central noise**: the same, or less for observers who do not know the cohorts: they are drawn uniformly, of a fixed size,
-  without replacement and anew in every round. With a simulated edge they are not, and there is no amplification.
+- **Updates, central noise**: the same, or less for observers who do not know the cohorts: they are drawn uniformly, of a
+  fixed size, without replacement and anew in every round. With a simulated edge they are not, and there is no amplification.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PrivacyLedger:
         return epsilons
 
     def result(self, epsilons: Mapping[str, float]) -> dict[str, Any]:
-        """For a run's result: epsilon after its last round, and the most releases of one sample or client that it stands for."""
+        """For a run's result: epsilon after its last round, and the releases of one sample or client that it stands for."""
         told = {"delta": self._spec.delta, **{f"epsilon_{name}": epsilons.get(f"epsilon_{name}", 0.0) for name in self._counts}}
         return told | {f"releases_{name}": count for name, count in self._most.items()}
 

@@ -42,6 +42,15 @@ class SpectrumSpec(Section):
     precision: Literal["float32", "float64"] = Field(default="float64", description="In which the Hessian is computed.")
 
 
+class LeakageSpec(Section):
+    """How much smashed data, as they are sent, tell about inputs: by how many samples, and how often it is looked at."""
+
+    every: int = Field(default=10, ge=1, le=100_000_000, description="Rounds between looks; a multiple of evaluation.every.")
+    samples: int = Field(
+        default=256, ge=4, le=20_000, description="Validation samples, drawn anew for each look; a look takes their square."
+    )
+
+
 class EvaluationSpec(Section):
     """When the global model is judged. The last round always is."""
 
@@ -68,6 +77,14 @@ class EvaluationSpec(Section):
         description=(
             "Looks at the Hessian of the clients' loss during the run: series client_hessian_norm, client_hessian_trace and "
             "client_effective_rank. It changes no other figure. null: never."
+        ),
+    )
+    leakage: LeakageSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description=(
+            "Looks at how much smashed data, as they are sent, tell about inputs: series leakage_distance_correlation. It "
+            "changes no other figure. null: never."
         ),
     )
 

@@ -96,6 +96,7 @@ class ExperimentSpec(Section):
                 "evaluation.estimator_quality",
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
+        self._require_leakage_that_can_be_seen()
         if (spectrum := self.evaluation.spectrum) is not None:
             if not self.method.shares_client_loss:
                 raise _contradiction(
@@ -107,6 +108,17 @@ class ExperimentSpec(Section):
                     "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
                 )
         return self
+
+    def _require_leakage_that_can_be_seen(self) -> None:
+        leakage = self.evaluation.leakage
+        if leakage is None:
+            return
+        if not self.method.has_main_server:
+            raise _contradiction("evaluation.leakage", f"{self.method.kind}'s clients send no smashed data: use null")
+        if leakage.every % self.evaluation.every:
+            raise _contradiction(
+                "evaluation.leakage.every", f"{leakage.every} is no multiple of evaluation.every={self.evaluation.every}"
+            )
 
     def _require_an_objective_that_can_be_met(self) -> None:
         method, objective = self.method, self.method.objective

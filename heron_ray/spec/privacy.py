@@ -75,8 +75,8 @@ class PrivacySpec(Section):
             return "updates", "scalars tell an update exactly, so it cannot be noised: use method.upload=vectors"
         if experiment.model.normalises_batches:
             return "updates", (
-                f"noise would make running variances of {experiment.model.kind}'s batch normalisation negative: use another model, "
-                "or privacy.updates=null"
+                f"noise would make running variances of {experiment.model.kind}'s batch normalisation negative: use another "
+                "model, or privacy.updates=null"
             )
         if self.updates.noise == "central" and aggregation != MeanAggregation(kind="mean"):
             return "updates.noise", (

@@ -8,28 +8,22 @@ import pytest
 from heron_ray.errors import SpecError
 from heron_ray.methods.registry import METHODS
 from heron_ray.privacy import clip_rows, gaussian_epsilon, renyi_epsilon, sampled_renyi
-from heron_ray.simulation import ListSink, LocalExecutor, RunResult, Simulation
-from heron_ray.simulation.events import RoundFinished
+from heron_ray.simulation import LocalExecutor
 from heron_ray.simulation.plan import planner
 from heron_ray.simulation.privacy_ledger import PrivacyLedger
 from heron_ray.simulation.roles import ClientHost
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
+from heron_ray.spec.fork import require_forkable
 from tests.conftest import MakeSpec, method_overrides, require_refusal
 from tests.federation.runs import resumed, stopped_after
+from tests.privacy.runs import run
 
 SMASHED = "privacy.smashed={clip: 2.0, sigma: 1.0}"
 LOCAL = "privacy.updates={clip: 0.1, sigma: 0.5}"
 CENTRAL = "privacy.updates={clip: 0.1, sigma: 0.5, noise: central}"
 PROTECTED = [kind for kind in METHODS if kind not in ("fedavg", "fedzo", "fedgkt")]
-
-
-def run(spec: ExperimentSpec) -> tuple[RunResult, list[RoundFinished]]:
-    sink = ListSink()
-    with LocalExecutor() as executor:
-        result = Simulation(spec, executor, sink=sink).run()
-    return result, [event for event in sink.events if isinstance(event, RoundFinished)]
 
 
 def messages(spec: ExperimentSpec):
@@ -196,7 +190,5 @@ def test_noise_on_running_variances_is_refused(make_spec: MakeSpec, stripes) -> 
 
 
 def test_a_fork_keeps_the_account(make_spec: MakeSpec) -> None:
-    from heron_ray.spec.fork import require_forkable
-
     with pytest.raises(SpecError, match="back to the first round"):
         require_forkable(make_spec(), make_spec(LOCAL, "rounds=9"), after_round=2)

@@ -24,6 +24,7 @@ from heron_ray.privacy import ClipSamples
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.curvature import client_spectrum
+from heron_ray.simulation.leakage import leakage
 from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
@@ -155,11 +156,11 @@ class MainServer:
         """
         self._client_vector.load(shared, self._method.shared_parts)
         if not self._method.own_parts:
-            return self._score() | self._judge_estimator(round) | self._look_at_curvature(round)
+            return self._score() | self._look_at_leakage(round) | self._judge_estimator(round) | self._look_at_curvature(round)
         scores = []
         for state in kept or ({},):
             self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
-            scores.append(self._score())
+            scores.append(self._score() | self._look_at_leakage(round))
         return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -273,6 +274,13 @@ class MainServer:
             "client_hessian_trace": found.trace,
             "client_effective_rank": found.effective_rank,
         }
+
+    def _look_at_leakage(self, round: int) -> dict[str, float]:
+        """What smashed data tell about inputs, where it is due."""
+        options = self._setup.spec.evaluation.leakage
+        if options is None or round % options.every:
+            return {}
+        return {"leakage_distance_correlation": leakage(self._setup, self._model.front, options, round)}
 
     def _server_statistics_held(self) -> AbstractContextManager[None]:
         return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
