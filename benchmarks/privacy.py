@@ -35,10 +35,13 @@ METHODS: Final = ("heron", "cse_fsl", "sflv2")
 SEEDS: Final = 3
 
 SIGMAS: Final[Mapping[str, Sequence[float | None]]] = {
-    "smashed": (None, 0.05, 0.2, 0.5, 2.0, 10.0),
-    "updates": (0.1, 0.5, 2.0),
+    "smashed": (None, 0.05, 0.2, 0.5, 2.0),
+    "updates": (0.03, 0.1, 0.5),
 }
 """By mechanism; None is no privacy at all."""
+
+UPDATE_CLIP: Final[Mapping[str, float]] = {"heron": 1.0, "cse_fsl": 0.2, "sflv2": 0.2}
+"""About the median norm of a client's first updates without privacy: zeroth-order updates are longer."""
 
 
 def cells() -> list[tuple[str, str, float | None]]:
@@ -55,6 +58,7 @@ def overrides(mechanism: str, method: str, sigma: float | None) -> list[str]:
     """What turns the base spec of a mechanism into a row."""
     client, server = RATES["digits"][method]
     lines = [f"method.kind={method}", f"method.client_optimizer.lr={client}", f"method.server_optimizer.lr={server}"]
+    lines += [f"privacy.updates.clip={UPDATE_CLIP[method]}"] if mechanism == "updates" else []
     return [*lines, "privacy=null" if sigma is None else f"privacy.{mechanism}.sigma={sigma}"]
 
 
@@ -156,7 +160,7 @@ def figure(results: Mapping[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Run what is not recorded yet, record it row by row, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--again", action="store_true", help="run recorded rows, too")
+    parser.add_argument("--only", metavar="ROW", help="run one row again, as in smashed:heron:0.5; None is no noise")
     parser.add_argument("--figure", type=Path, metavar="FILE.html", help="draw what is recorded; run nothing")
     options = parser.parse_args()
     results = load_results()
@@ -164,7 +168,7 @@ def main() -> None:
         write_html(figure(results), options.figure)
         return
     for cell in cells():
-        if name(*cell) in results and not options.again:
+        if (name(*cell) in results) if options.only is None else (name(*cell) != options.only):
             continue
         results[name(*cell)] = measure_row(*cell)
         print(json.dumps({name(*cell): results[name(*cell)]["seeds"]}), flush=True)

@@ -32,12 +32,13 @@ class Decoder(nn.Module):
         cut_shape: Of the smashed data of one sample.
         input_shape: Of one input.
         classes: K.
+        scale: Smashed data are divided by it, so that layers see numbers of order one.
     """
 
-    def __init__(self, cut_shape: tuple[int, ...], input_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(self, cut_shape: tuple[int, ...], input_shape: tuple[int, ...], classes: int, scale: float) -> None:
         """Build the layers."""
         super().__init__()
-        self._classes, self._input_shape = classes, input_shape
+        self._classes, self._input_shape, self._scale = classes, input_shape, scale
         self._spatial = len(cut_shape) == 3 and len(input_shape) == 3
         if self._spatial:
             self._layers = nn.Sequential(
@@ -57,8 +58,21 @@ class Decoder(nn.Module):
                 nn.Linear(_HIDDEN, math.prod(input_shape)),
             )
 
+    def begin_with(self, x: Tensor, draw: torch.Generator) -> None:
+        """He's normal weights from this generator, but for the last layer, which says the mean of x [n, *input] at first."""
+        layers = [layer for layer in self._layers if isinstance(layer, nn.Linear | nn.Conv2d)]
+        mean = x.mean(dim=(0, 2, 3)) if self._spatial else x.mean(dim=0).flatten()
+        with torch.no_grad():
+            for layer in layers:
+                weight, bias = layer.parameters()
+                weight.normal_(0.0, math.sqrt(2 / weight[0].numel()), generator=draw)
+                bias.zero_()
+            weight.zero_()
+            bias.copy_(mean)
+
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Inputs [n, *input] that would explain smashed data z [n, *cut] with labels y [n]."""
+        z = z / self._scale
         told = functional.one_hot(y, self._classes).to(z.dtype)
         if self._spatial:
             planes = told[:, :, None, None].expand(-1, -1, *z.shape[2:])
@@ -96,13 +110,19 @@ def learn_to_invert(z: Tensor, x: Tensor, y: Tensor, *, classes: int, release: R
         seed: For first weights and the order of samples.
     """
     draw = torch.Generator().manual_seed(seed % 2**63)
-    decoder = Decoder(tuple(z.shape[1:]), tuple(x.shape[1:]), classes)
-    _initialise(decoder, draw)
     order = torch.randperm(len(x), generator=draw)
     held, own = order[: len(x) // _HELD_OUT], order[len(x) // _HELD_OUT :]
     held_z = release(z[held], 0)
+    scale = max(held_z.double().square().mean().sqrt().item(), 1e-12)
+    decoder = Decoder(tuple(z.shape[1:]), tuple(x.shape[1:]), classes, scale)
+    decoder.begin_with(x[own], draw)
     optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-3)
-    best, best_epoch, best_mse = copy.deepcopy(decoder), 0, math.inf
+
+    def held_out_mse() -> float:
+        with torch.no_grad():
+            return functional.mse_loss(decoder(held_z, y[held]), x[held]).item()
+
+    best, best_epoch, best_mse = copy.deepcopy(decoder), 0, held_out_mse()
     every = max(1, epochs // _LOOKS)
     for epoch in range(1, epochs + 1):
         sent, shuffled = release(z[own], epoch), torch.randperm(len(own), generator=draw)
@@ -112,19 +132,6 @@ def learn_to_invert(z: Tensor, x: Tensor, y: Tensor, *, classes: int, release: R
             loss = functional.mse_loss(decoder(sent[rows], y[places]), x[places])
             torch.autograd.backward(loss)
             optimizer.step()
-        if epoch % every == 0:
-            with torch.no_grad():
-                mse = functional.mse_loss(decoder(held_z, y[held]), x[held]).item()
-            if mse < best_mse:
-                best, best_epoch, best_mse = copy.deepcopy(decoder), epoch, mse
+        if epoch % every == 0 and (mse := held_out_mse()) < best_mse:
+            best, best_epoch, best_mse = copy.deepcopy(decoder), epoch, mse
     return Attacker(decoder=best, epoch=best_epoch, held_out_mse=best_mse)
-
-
-def _initialise(decoder: Decoder, draw: torch.Generator) -> None:
-    """He's normal weights, zero biases, from this generator alone."""
-    with torch.no_grad():
-        for layer in decoder.modules():
-            if isinstance(layer, nn.Linear | nn.Conv2d):
-                layer.weight.normal_(0.0, math.sqrt(2 / layer.weight[0].numel()), generator=draw)
-                if layer.bias is not None:
-                    layer.bias.zero_()

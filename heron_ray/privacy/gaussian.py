@@ -14,7 +14,7 @@ def clip_rows(rows: Float32Array, clip: float) -> Float32Array:
     """Each row scaled down to an L2 norm of at most C, as z min(1, C / |z|).
 
     Args:
-        rows: [B, ...]; a row's norm is that of all its numbers.
+        rows: [B, ...]; a row's norm is that of all its numbers. One that is not finite does not become so.
         clip: C.
 
     Example:
@@ -22,8 +22,9 @@ def clip_rows(rows: Float32Array, clip: float) -> Float32Array:
         [[0.6000000238418579, 0.800000011920929], [0.30000001192092896, 0.4000000059604645]]
     """
     norms = np.sqrt(np.square(rows.reshape(len(rows), -1), dtype=np.float64).sum(axis=1))
-    factors = clip / np.maximum(norms, clip)
-    return (rows * factors.reshape(-1, *[1] * (rows.ndim - 1))).astype(np.float32)
+    factors = (clip / np.maximum(norms, clip)).reshape(-1, *[1] * (rows.ndim - 1))
+    with np.errstate(invalid="ignore"):  # infinity times nothing: the run's own check finds what is not a number
+        return (rows * factors).astype(np.float32)
 
 
 def release(rows: Float32Array, mechanism: GaussianMechanism, draw: np.random.Generator) -> Float32Array:

@@ -58,9 +58,9 @@ class PrivacyLedger:
         """Enter a round; returns epsilon after it, by series name."""
         epsilons = self.after(plan)
         for name, counts in self._counts.items():
+            self._most[name] = self._most_after(name, plan)
             for client in plan.cohort:
                 counts[client] = counts.get(client, 0) + self._releases(name, client)
-            self._most[name] = self._most_after(name, plan)
         if self._sampled is not None and self._sampled_so_far is not None:
             self._sampled_so_far = self._sampled_so_far + self._sampled
         return epsilons

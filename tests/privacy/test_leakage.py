@@ -99,8 +99,8 @@ def attack(noise, shape=(6,), epochs=60):
 @pytest.mark.parametrize("shape", [(6,), (1, 4, 4)])
 def test_the_attack_inverts_what_can_be_inverted_and_guesses_the_mean_under_heavy_noise(shape):
     open_, closed = attack(0.0, shape), attack(100.0, shape)
-    assert open_.held_out_mse < 0.02
-    assert closed.held_out_mse == pytest.approx(1 / 12, rel=0.35)  # the variance of numbers from 0 to 1
+    assert open_.held_out_mse < 0.03
+    assert closed.held_out_mse == pytest.approx(1 / 12, rel=0.2)  # the variance of numbers from 0 to 1
     again = attack(0.0, shape)
     for one, other in zip(open_.decoder.parameters(), again.decoder.parameters(), strict=True):
         assert torch.equal(one, other)
