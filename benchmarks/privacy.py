@@ -2,7 +2,7 @@
 
 `python -m benchmarks.privacy` runs experiments/privacy/*.yaml with each method and sigma, attacks the smashed data of every
 run of the first kind with `heron invert`'s decoder at its last round, records all of it in benchmarks/results/privacy.json
-and prints the tables of docs/privacy.md; `--figure docs/privacy.html` draws the recorded figures and runs nothing. The rates
+and puts the tables into docs/privacy.md; `--figure docs/privacy.html` draws the recorded figures and runs nothing. The rates
 are those of `benchmarks.methods`, chosen without noise.
 """
 
@@ -30,6 +30,8 @@ from heron_ray.simulation.leakage import invert
 from heron_ray.spec import ExperimentSpec, load_spec
 
 ROOT: Final = Path(__file__).parent.parent
+DOCS: Final = ROOT / "docs" / "privacy.md"
+BEGIN, END = "<!-- table: {mechanism} -->", "<!-- end of table: {mechanism} -->"
 RESULTS: Final = Path(__file__).parent / "results" / "privacy.json"
 METHODS: Final = ("heron", "cse_fsl", "sflv2")
 SEEDS: Final = 3
@@ -173,8 +175,12 @@ def main() -> None:
         results[name(*cell)] = measure_row(*cell)
         print(json.dumps({name(*cell): results[name(*cell)]["seeds"]}), flush=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    page = DOCS.read_text(encoding="utf-8")
     for mechanism in SIGMAS:
-        print(table(mechanism, results), end="\n\n")
+        begin, end = BEGIN.format(mechanism=mechanism), END.format(mechanism=mechanism)
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{table(mechanism, results)}\n{end}{rest.split(end)[1]}"
+    DOCS.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from torch.nn import functional
 Release = Callable[[Tensor, int], Tensor]
 """Smashed data z [n, *cut] and a number to what is sent in their place; another number draws other noise."""
 
-_HIDDEN, _CHANNELS = 512, 64
+_HIDDEN, _CHANNELS = 256, 32
 _BATCH = 64
 _HELD_OUT = 5
 _LOOKS = 40

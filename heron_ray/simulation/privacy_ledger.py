@@ -84,11 +84,13 @@ class PrivacyLedger:
         return {"counts": counts, "sampled": None if self._sampled_so_far is None else self._sampled_so_far.tolist()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state` gave."""
+        """Continue from what `state` gave; where that was not amplified (a fork may take the edge away), nor is the rest."""
         for name in self._counts:
             self._counts[name] = {int(client): count for client, count in state["counts"][name].items()}
             self._most[name] = max(self._counts[name].values(), default=0)
-        if self._sampled_so_far is not None:
+        if state["sampled"] is None:
+            self._sampled = self._sampled_so_far = None
+        elif self._sampled is not None:
             self._sampled_so_far = np.array(state["sampled"], dtype=np.float64)
 
     def _epsilon(self, name: str, releases: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -137,6 +139,20 @@ def test_only_central_noise_over_uniform_cohorts_is_amplified_by_sampling(make_s
     for other in (make_spec(*few, "privacy.updates={clip: 1, sigma: 3}"), make_spec(*few, edge, *spec_updates(spec))):
         ledger = PrivacyLedger(Setup.build(other), other.privacy)
         assert ledger.add(plan(1, 1))["epsilon_updates"] == gaussian_epsilon(2 / 3, 1e-5)
+
+
+def test_a_ledger_goes_on_from_its_state_and_never_amplifies_what_was_not(make_spec: MakeSpec) -> None:
+    few = ["clients.count=60", "clients.per_round=2", "partition={kind: iid}"]
+    spec = make_spec(*few, SMASHED, "privacy.updates={clip: 1, sigma: 3, noise: central}")
+    setup, plan = Setup.build(spec), planner(Setup.build(spec))
+    first, second, third = (PrivacyLedger(setup, spec.privacy) for _ in range(3))
+    for round in (1, 2):
+        first.add(plan(round, 1))
+    second.load(json.loads(json.dumps(first.state())))
+    assert second.add(plan(3, 1)) == first.add(plan(3, 1))
+    assert second.state() == first.state()
+    third.load({**first.state(), "sampled": None})
+    assert third.add(plan(4, 1))["epsilon_updates"] >= gaussian_epsilon(2 / 3, 1e-5) > first.add(plan(4, 1))["epsilon_updates"]
 
 
 def spec_updates(spec: ExperimentSpec) -> list[str]:
