@@ -37,8 +37,8 @@ METHODS: Final = ("heron", "cse_fsl", "sflv2")
 SEEDS: Final = 3
 
 SIGMAS: Final[Mapping[str, Sequence[float | None]]] = {
-    "smashed": (None, 0.05, 0.2, 0.5, 2.0),
-    "updates": (0.03, 0.1, 0.5),
+    "smashed": (None, 0.1, 0.5, 2.0),
+    "updates": (0.1, 0.5),
 }
 """By mechanism; None is no privacy at all."""
 
