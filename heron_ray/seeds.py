@@ -34,6 +34,10 @@ class Purpose(IntEnum):
     LINK = 41
     AVAILABILITY = 42
     DROPOUT = 43
+    SMASHED_NOISE = 70
+    UPDATE_NOISE = 71
+    LEAKAGE = 72
+    INVERSION = 73
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

@@ -29,6 +29,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "partition": "Divide a spec's data over its clients and say who holds what, without training.",
         "profile": "Print what one client step and one round cost, without data: counted and tracked, and as the paper counts.",
         "spectrum": "Look at the Hessian of the clients' loss: norm, trace, effective rank, density of eigenvalues.",
+        "invert": "Attack the smashed data: a decoder learns to turn them back into inputs.",
         "catalogue": "List the parts an experiment can be made of.",
         "doctor": "Check whether this machine can run the service, and say what to do where it cannot.",
         "serve": "Run the service: Ray, the dispatcher and the REST API, until Ctrl-C.",

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from api.supervisor.settings import ServiceSettings
+    from heron_ray.simulation.checkpoint import Checkpoint
     from heron_ray.spec import ExperimentSpec
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -25,6 +26,13 @@ set_option = click.option(
     multiple=True,
     metavar="PATH=VALUE",
     help="Change a field by its dotted path before validation; the value is YAML. May be repeated.",
+)
+checkpoint_option = click.option(
+    "--checkpoint",
+    "checkpoint_dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Look at the newest checkpoint in DIR, which `heron run --checkpoint-dir DIR` kept.  [default: the initial model]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
@@ -119,3 +127,21 @@ def load(path: Path, overrides: tuple[str, ...]) -> ExperimentSpec:
     for note in notes:
         click.echo(f"note: {note}", err=True)
     return spec
+
+
+def newest_checkpoint(spec: ExperimentSpec, directory: Path) -> Checkpoint:
+    """The newest one in a folder. Raises CheckpointError if it belongs to another experiment."""
+    from heron_ray.errors import CheckpointError
+    from heron_ray.simulation import Checkpointer
+
+    checkpointer = Checkpointer(directory)
+    paths = checkpointer.paths()
+    if not paths:
+        raise click.UsageError(f"{directory} holds no checkpoint: make one with heron run FILE --checkpoint-dir {directory}")
+    checkpoint = checkpointer.load(paths[0])
+    if checkpoint.trajectory_hash != spec.trajectory_hash():
+        raise CheckpointError(
+            f"checkpoint {paths[0]} belongs to another experiment than the spec",
+            hint="give the spec, and the --set, that it was made with",
+        )
+    return checkpoint

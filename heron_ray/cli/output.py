@@ -73,8 +73,22 @@ def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
         **{f"serialized, {way}": size(count) for way, count in (result.get("serialized_bytes") or {}).items()},
         "wall time": f"{result['wall_seconds']:.1f} s",
         **_edge_fields(result.get("edge")),
+        **_privacy_fields(result.get("privacy")),
         "trajectory digest": result["trajectory_digest"],
         "spec hash": result["spec_hash"],
+    }
+
+
+def _privacy_fields(privacy: Mapping[str, Any] | None) -> dict[str, object]:
+    """What noised messages have told, where there are any."""
+    if privacy is None:
+        return {}
+    words = {"smashed": "smashed data", "updates": "updates"}
+    return {
+        f"epsilon of {word}": f"{privacy[f'epsilon_{name}']:.4g} at delta {privacy['delta']:g} "
+        f"({privacy[f'releases_{name}']:,} releases)"
+        for name, word in words.items()
+        if f"epsilon_{name}" in privacy
     }
 
 

@@ -11,6 +11,7 @@ from heron_ray.cli.options import json_option, load, set_option, spec_argument
 from heron_ray.cli.output import print_fields, print_json, size
 
 if TYPE_CHECKING:
+    from heron_ray.privacy import SecureAggregation
     from heron_ray.simulation.paper_convention import PaperConvention
 
 
@@ -46,10 +47,19 @@ def command(spec: Path, overrides: tuple[str, ...], device: Literal["meta", "cud
             "card's peak memory": None if costs.device_peak_bytes is None else size(costs.device_peak_bytes),
             **{f"{way} per round, {kind}": size(count) for way in ("up", "down") for kind, count in traffic[way].items()},
             "messages per round": f"{costs.messages_per_round:,}",
+            **_secure_fields(costs.secure_aggregation),
             **_edge_fields(costs.edge),
             **_paper_fields(costs.paper_convention),
         }
     )
+
+
+def _secure_fields(secure: SecureAggregation | None) -> dict[str, object]:
+    """What the updates would weigh if the federation server were to see their sum alone."""
+    if secure is None:
+        return {}
+    up, down = size(secure.client_up_bytes), size(secure.client_down_bytes)
+    return {"with secure aggregation, a client's update": f"{up} up, {down} down ({secure.expansion:.2f} times as much)"}
 
 
 def _edge_fields(edge: dict[str, Any] | None) -> dict[str, object]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heron_ray.cli.options import json_option, load, set_option, spec_argument
+from heron_ray.cli.options import checkpoint_option, json_option, load, newest_checkpoint, set_option, spec_argument
 from heron_ray.cli.output import print_fields, print_json
 
 if TYPE_CHECKING:
-    from heron_ray.simulation.checkpoint import Checkpoint
     from heron_ray.spec import ExperimentSpec
     from heron_ray.spec.compute import SpectrumSpec
 
@@ -20,13 +19,7 @@ if TYPE_CHECKING:
 @click.command("spectrum")
 @spec_argument
 @set_option
-@click.option(
-    "--checkpoint",
-    "checkpoint_dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Look at the newest checkpoint in DIR, which `heron run --checkpoint-dir DIR` kept.  [default: the initial model]",
-)
+@checkpoint_option
 @click.option("--samples", type=int, metavar="N", help="Training samples.")
 @click.option("--probes", type=int, metavar="Q", help="Random vectors.")
 @click.option("--lanczos-steps", type=int, metavar="M", help="Lanczos steps per random vector.")
@@ -54,7 +47,7 @@ def command(
     found = load(spec, overrides)
     given = {"samples": samples, "probes": probes, "lanczos_steps": lanczos_steps, "precision": precision}
     options = _options(found, {name: value for name, value in given.items() if value is not None})
-    checkpoint = _checkpoint(found, checkpoint_dir) if checkpoint_dir is not None else None
+    checkpoint = newest_checkpoint(found, checkpoint_dir) if checkpoint_dir is not None else None
     from heron_ray.errors import DivergedError
     from heron_ray.simulation.curvature import spectrum_at
 
@@ -94,21 +87,3 @@ def _options(spec: ExperimentSpec, given: dict[str, int | str]) -> SpectrumSpec:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         raise click.UsageError(f"--{option}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
-
-
-def _checkpoint(spec: ExperimentSpec, directory: Path) -> Checkpoint:
-    """The newest one in a folder. Raises CheckpointError if it belongs to another experiment."""
-    from heron_ray.errors import CheckpointError
-    from heron_ray.simulation import Checkpointer
-
-    checkpointer = Checkpointer(directory)
-    paths = checkpointer.paths()
-    if not paths:
-        raise click.UsageError(f"{directory} holds no checkpoint: make one with heron run FILE --checkpoint-dir {directory}")
-    checkpoint = checkpointer.load(paths[0])
-    if checkpoint.trajectory_hash != spec.trajectory_hash():
-        raise CheckpointError(
-            f"checkpoint {paths[0]} belongs to another experiment than the spec",
-            hint="give the spec, and the --set, that it was made with",
-        )
-    return checkpoint

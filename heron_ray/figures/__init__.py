@@ -8,6 +8,7 @@ from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
 from heron_ray.figures.partition import partition_map
+from heron_ray.figures.privacy import Tradeoff, privacy_tradeoff
 from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
 from heron_ray.figures.spectrum import spectral_density
 from heron_ray.figures.study import bands, heat_maps
@@ -21,6 +22,7 @@ __all__ = [
     "Curve",
     "Objective",
     "Point",
+    "Tradeoff",
     "Trial",
     "accuracy_curves",
     "bands",
@@ -30,6 +32,7 @@ __all__ = [
     "parallel_coordinates",
     "pareto_front",
     "partition_map",
+    "privacy_tradeoff",
     "search_history",
     "slices",
     "spectral_density",

@@ -165,7 +165,9 @@ class VirtualTime:
 
     def judge(self, spec: ExperimentSpec, scores: Mapping[str, float], seconds: float) -> None:
         """Note what an evaluation after `seconds` of virtual time shows."""
-        wanted = {*THRESHOLDS} | ({spec.stop.accuracy} if spec.stop is not None else set())
+        wanted = {*THRESHOLDS}
+        if spec.stop is not None and spec.stop.accuracy is not None:
+            wanted.add(spec.stop.accuracy)
         for threshold in sorted(wanted):
             if scores["validation_accuracy"] >= threshold:
                 self.reached_s.setdefault(f"{threshold:g}", seconds)

@@ -26,6 +26,7 @@ from heron_ray.methods import Client, ClientUpdate, Exchange, MainServer, Upload
 from heron_ray.methods.method import Message
 from heron_ray.models import SplitModel, build_model
 from heron_ray.optimizers import make_optimizer
+from heron_ray.privacy import SecureAggregation, secure_aggregation
 from heron_ray.simulation import accounting
 from heron_ray.simulation.edge_clients import edge_report
 from heron_ray.simulation.paper_convention import PaperConvention, paper_convention
@@ -36,6 +37,7 @@ Figures = Mapping[str, int]
 Axis = tuple[str, ...]
 
 _PEAK: Final = "peak."
+_VECTOR: Final = ("front", "auxiliary", "back", "statistics")
 STEPS: Final[Axis] = ("clients", "local_steps")
 _INTERVAL: Final[Axis] = ("method", "upload_every")
 AXES: Final[tuple[Axis, ...]] = (
@@ -71,6 +73,8 @@ class Profile:
         device_peak_bytes: The most bytes that the client's round held of a card's memory, by torch's allocator: what the
             tracker sees, rounded up as the allocator does, and the workspaces of kernels. None unless asked for.
         paper_convention: The same costs as the paper's table counts them; None where it has no such line.
+        secure_aggregation: What one round's secure aggregation of the cohort's updates would send; None where clients upload
+            no vectors, or these are not averaged.
         edge: Where devices are simulated: how many clients there are, and how many have too little memory, by device.
     """
 
@@ -84,6 +88,7 @@ class Profile:
     messages_per_round: int
     device_peak_bytes: int | None
     paper_convention: PaperConvention | None
+    secure_aggregation: SecureAggregation | None
     edge: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,8 +161,17 @@ def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> P
         messages_per_round=figures["messages"] * cohort,
         device_peak_bytes=device_peak,
         paper_convention=paper_convention(spec),
+        secure_aggregation=_secure_aggregation(spec, figures),
         edge=None if spec.edge is None else edge_report(spec, sum(peak.values())),
     )
+
+
+def _secure_aggregation(spec: ExperimentSpec, figures: Figures) -> SecureAggregation | None:
+    """For sums only: a robust rule has to see every vector."""
+    if not spec.method.sends_vectors() or spec.aggregation.kind != "mean" or spec.aggregation.before:
+        return None
+    numbers = sum(figures.get(f"up.{part}", 0) for part in _VECTOR) // 4
+    return secure_aggregation(spec.clients.cohort, numbers)
 
 
 def _figures(spec: ExperimentSpec, device: torch.device) -> Figures:

@@ -32,6 +32,8 @@ class RunResult:
     `edge`, only where devices are simulated: `simulated_time_s` of all rounds, `energy_j` of all clients,
     `simulated_time_to_accuracy_s` by validation accuracy (as far as evaluations saw it reached), `clients_excluded` for want of
     memory.
+
+    `privacy`, only where messages are noised: `delta`, and per mechanism `epsilon_...` and the `releases_...` it stands for.
     """
 
     state: Literal["SUCCEEDED", "CANCELLED"]
@@ -48,10 +50,12 @@ class RunResult:
     serialized_bytes: dict[str, int] | None
     wall_seconds: float
     edge: dict[str, Any] | None = None
+    privacy: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; no `edge` where there is none."""
+        """Plain JSON values; no `edge` and no `privacy` where there is none."""
         values = dataclasses.asdict(self)
-        if self.edge is None:
-            del values["edge"]
+        for name in ("edge", "privacy"):
+            if values[name] is None:
+                del values[name]
         return values

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from heron_ray.data.report import partition_report
-from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryError
+from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryError, SpecError, SpecIssue
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
@@ -21,7 +21,8 @@ from heron_ray.simulation.edge_clients import edge_report
 from heron_ray.simulation.edge_rounds import VirtualTime
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor, Reference
-from heron_ray.simulation.plan import byzantine_clients, planner
+from heron_ray.simulation.plan import RoundPlan, byzantine_clients, planner
+from heron_ray.simulation.privacy_ledger import PrivacyLedger
 from heron_ray.simulation.profile import ClientCosts, client_costs
 from heron_ray.simulation.result import Costs, RunResult
 from heron_ray.simulation.round import RoundOutcome, run_round
@@ -40,6 +41,7 @@ class _Progress:
         open_end: The digest and the scores that a longer run has here, where this one judged the round only because it was
             the last; see `heron_ray.simulation.fork`.
         forked: Where the run began, unless that was round 0.
+        epsilons: What privacy has cost so far, by series name.
     """
 
     round: int = 0
@@ -51,6 +53,7 @@ class _Progress:
     open_end: dict[str, Any] | None = None
     forked: dict[str, Any] | None = None
     virtual: VirtualTime = field(default_factory=VirtualTime)
+    epsilons: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -63,6 +66,7 @@ class _Progress:
             "open_end": self.open_end,
             "forked": self.forked,
             "virtual": self.virtual.to_dict(),
+            "epsilons": self.epsilons,
         }
 
     @classmethod
@@ -77,6 +81,7 @@ class _Progress:
             open_end=value.get("open_end"),
             forked=value.get("forked"),
             virtual=VirtualTime.from_dict(value["virtual"]) if "virtual" in value else VirtualTime(),
+            epsilons=value.get("epsilons", {}),
         )
 
     def leave_open(self, round: int, metrics: Mapping[str, float]) -> None:
@@ -167,6 +172,8 @@ class Simulation:
         costs = client_costs(self._spec)
         self._executor.open(setup)
         self._plan = planner(setup)
+        privacy = self._spec.privacy
+        self._ledger = PrivacyLedger(setup, privacy) if privacy is not None else None
         progress = self._restore()
         report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
         self._edge = None if self._spec.edge is None else edge_report(self._spec, costs.client_peak_bytes)
@@ -184,7 +191,10 @@ class Simulation:
             if self._should_stop():
                 state = "CANCELLED"
                 break
-            self._run_round(progress)
+            plan = self._plan(progress.round + 1, len(self._executor.hosts))
+            if self._is_too_dear(plan):
+                break
+            self._run_round(progress, plan)
         self._report(progress)
         self._save(progress)
         self._finish_saving()
@@ -196,16 +206,18 @@ class Simulation:
         self._sink.emit(Finished(result=result.to_dict()))
         return result
 
-    def _run_round(self, progress: _Progress) -> None:
-        spec, round = self._spec, progress.round + 1
+    def _run_round(self, progress: _Progress, plan: RoundPlan) -> None:
+        spec, round = self._spec, plan.round
         self._finish_saving(wait=False)
-        plan = self._plan(round, len(self._executor.hosts))
         outcome = run_round(self._executor, plan, self._method, meanwhile=lambda: self._report(progress))
         metrics = _metrics(outcome) | dict(outcome.filtered)
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)
         if plan.clock is not None:
             metrics |= progress.virtual.add(plan.clock)
+        if self._ledger is not None:
+            progress.epsilons = self._ledger.add(plan)
+            metrics |= progress.epsilons
         attacked = bool(plan.attackers)
         _require_finite(spec, outcome, metrics, round, attacked=attacked)
         is_judged = round % spec.evaluation.every == 0 or round == spec.rounds
@@ -245,7 +257,20 @@ class Simulation:
     def _is_good_enough(self, progress: _Progress) -> bool:
         """Decided on the validation split, at the last evaluation."""
         stop = self._spec.stop
-        return stop is not None and progress.scores.get("validation_accuracy", 0.0) >= stop.accuracy
+        if stop is None or stop.accuracy is None:
+            return False
+        return progress.scores.get("validation_accuracy", 0.0) >= stop.accuracy
+
+    def _is_too_dear(self, plan: RoundPlan) -> bool:
+        """Whether a round would cost more privacy than there is. Raises SpecError where that is the first one."""
+        budget = self._spec.stop.epsilon if self._spec.stop is not None else None
+        if budget is None or self._ledger is None:
+            return False
+        name, cost = max(self._ledger.after(plan).items(), key=lambda item: item[1])
+        if cost > budget and plan.round == 1:
+            message = f"the first round alone has {name}={cost:.4g}, more than {budget:g}"
+            raise SpecError([SpecIssue(path="stop.epsilon", message=message)], hint="raise it, or sigma in privacy")
+        return cost > budget
 
     def _evaluate(self, round: int) -> Reference:
         """Have the global model judged; where clients have parts of their own, with those of the round's cohort."""
@@ -286,6 +311,7 @@ class Simulation:
             serialized_bytes=self._executor.serialized_bytes(),
             wall_seconds=self._wall_seconds(progress),
             edge=None if self._edge is None else _edge_result(self._edge, progress.virtual),
+            privacy=None if self._ledger is None else self._ledger.result(progress.epsilons),
         )
 
     def _vectors(self) -> dict[str, Float32Array]:
@@ -301,6 +327,8 @@ class Simulation:
             return
         self._finish_saving()
         kept = progress.to_dict() | {"wall_seconds": self._wall_seconds(progress)}
+        if self._ledger is not None:
+            kept["privacy"] = self._ledger.state()
         checkpoint = Checkpoint(
             round=progress.round,
             trajectory_hash=self._spec.trajectory_hash(),
@@ -331,6 +359,8 @@ class Simulation:
                 if name.startswith(f"{prefix}/")
             }
             self._executor.get(getattr(self._executor, role).call("load", state))
+        if self._ledger is not None:
+            self._ledger.load(checkpoint.progress["privacy"])
         return _Progress.from_dict(checkpoint.progress)
 
     def _newest(self) -> Checkpoint | None:

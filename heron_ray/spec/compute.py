@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.section import Section
 
@@ -41,6 +42,15 @@ class SpectrumSpec(Section):
     precision: Literal["float32", "float64"] = Field(default="float64", description="In which the Hessian is computed.")
 
 
+class LeakageSpec(Section):
+    """How much smashed data, as they are sent, tell about inputs: by how many samples, and how often it is looked at."""
+
+    every: int = Field(default=10, ge=1, le=100_000_000, description="Rounds between looks; a multiple of evaluation.every.")
+    samples: int = Field(
+        default=256, ge=4, le=20_000, description="Validation samples, drawn anew for each look; a look takes their square."
+    )
+
+
 class EvaluationSpec(Section):
     """When the global model is judged. The last round always is."""
 
@@ -69,12 +79,38 @@ class EvaluationSpec(Section):
             "client_effective_rank. It changes no other figure. null: never."
         ),
     )
+    leakage: LeakageSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description=(
+            "Looks at how much smashed data, as they are sent, tell about inputs: series leakage_distance_correlation. It "
+            "changes no other figure. null: never."
+        ),
+    )
 
 
 class StopSpec(Section):
-    """Ends a run early. Decided on the validation split only."""
+    """Ends a run early. Accuracy is that of the validation split."""
 
-    accuracy: float = Field(gt=0, le=1, description="Stop once the server's validation accuracy reaches this share.")
+    accuracy: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Stop once the server's validation accuracy reaches this share. null: whatever it is.",
+    )
+    epsilon: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e9,
+        exclude_if=lambda value: value is None,
+        description="Stop before the round in which a mechanism of `privacy` would exceed this epsilon. null: never for that.",
+    )
+
+    @model_validator(mode="after")
+    def _says_when(self) -> StopSpec:
+        if self.accuracy is None and self.epsilon is None:
+            raise PydanticCustomError("no_reason", "names no reason to stop: set accuracy, epsilon, or stop=null")
+        return self
 
 
 class ComputeSpec(Section):

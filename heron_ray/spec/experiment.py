@@ -17,6 +17,7 @@ from heron_ray.spec.edge import EdgeSpec
 from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
+from heron_ray.spec.privacy import PrivacySpec
 from heron_ray.spec.section import Section
 from heron_ray.spec.smashed_defence import SmashedDefenceSpec
 
@@ -63,6 +64,11 @@ class ExperimentSpec(Section):
         exclude_if=lambda edge: edge is None,
         description="Simulated devices, links and time. null: no client is slow, far away or absent.",
     )
+    privacy: PrivacySpec | None = Field(
+        default=None,
+        exclude_if=lambda privacy: privacy is None,
+        description="Clipping and noise on what clients send, with an account of epsilon. null: it goes up as it is.",
+    )
     evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="When the global model is judged.")
     stop: StopSpec | None = Field(default=None, description="When to end early. null: after the last round.")
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Where the run executes.")
@@ -90,6 +96,7 @@ class ExperimentSpec(Section):
                 "evaluation.estimator_quality",
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
+        self._require_leakage_that_can_be_seen()
         if (spectrum := self.evaluation.spectrum) is not None:
             if not self.method.shares_client_loss:
                 raise _contradiction(
@@ -101,6 +108,17 @@ class ExperimentSpec(Section):
                     "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
                 )
         return self
+
+    def _require_leakage_that_can_be_seen(self) -> None:
+        leakage = self.evaluation.leakage
+        if leakage is None:
+            return
+        if not self.method.has_main_server:
+            raise _contradiction("evaluation.leakage", f"{self.method.kind}'s clients send no smashed data: use null")
+        if leakage.every % self.evaluation.every:
+            raise _contradiction(
+                "evaluation.leakage.every", f"{leakage.every} is no multiple of evaluation.every={self.evaluation.every}"
+            )
 
     def _require_an_objective_that_can_be_met(self) -> None:
         method, objective = self.method, self.method.objective
@@ -132,6 +150,14 @@ class ExperimentSpec(Section):
     def _edge_fits(self) -> ExperimentSpec:
         if self.edge is not None and (fault := self.edge.fault(self)) is not None:
             raise _contradiction(*fault)
+        return self
+
+    @model_validator(mode="after")
+    def _privacy_can_be_had(self) -> ExperimentSpec:
+        if self.privacy is not None and (fault := self.privacy.fault(self)) is not None:
+            raise _contradiction(f"privacy.{fault[0]}", fault[1])
+        if self.stop is not None and self.stop.epsilon is not None and self.privacy is None:
+            raise _contradiction("stop.epsilon", "nothing counts an epsilon without noise: set privacy, or use null")
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ FIXED: Mapping[str, str] = MappingProxyType(
         "method.kind": "what is kept between rounds is the method's own",
         "method.client_optimizer_lifetime": "it decides whether clients keep their optimizers' state",
         "method.alignment.samples": "so many samples are kept of every client",
+        "privacy": "its account goes back to the first round: what was sent cannot be noised afterwards",
     }
 )
 """Dotted paths that a fork keeps, with all below them, and why."""

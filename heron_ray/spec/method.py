@@ -87,6 +87,12 @@ class _Method(Section):
     has_main_server: ClassVar[bool] = True
     """Whether smashed data go up to a main server."""
 
+    smashed_per_upload: ClassVar[int] = 1
+    """How many smashed data of a sample an upload holds."""
+
+    sends_logits: ClassVar[bool] = False
+    """Whether logits go up beside the smashed data."""
+
     shares_client_loss: ClassVar[bool] = True
     """Whether all clients descend one loss of the same global parameters."""
 
@@ -285,6 +291,7 @@ class MuSplitFedMethod(_Method):
     """MU-SplitFed (2510.21155): zeroth order on both sides; the main server takes several steps per upload."""
 
     probes_clients: ClassVar[bool] = True
+    smashed_per_upload: ClassVar[int] = 3
 
     kind: Literal["mu_splitfed"] = Field(
         description="MU-SplitFed: zeroth order on both sides, several server steps per upload."
@@ -309,6 +316,7 @@ class FedGktMethod(_Method):
     uploads_vectors: ClassVar[bool] = False
     trains_auxiliary: ClassVar[bool] = True
     shares_client_loss: ClassVar[bool] = False
+    sends_logits: ClassVar[bool] = True
 
     kind: Literal["fedgkt"] = Field(
         description="FedGKT: features and logits go up, the main server's logits come down, each side distils the other."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -56,6 +56,9 @@ _LORA = Field(
 class MlpModel(Section):
     """A multi-layer perceptron: hidden layers of free width, cut wherever wanted; ReLU after each hidden layer."""
 
+    normalises_batches: ClassVar[bool] = False
+    """Whether running statistics of batch normalisation are part of it."""
+
     kind: Literal["mlp"] = Field(description="A multi-layer perceptron on flattened inputs.")
     front: SomeWidths = Field(description="Widths of the client's hidden layers, in units; the last is the cut layer.")
     back: Widths = Field(
@@ -85,6 +88,9 @@ class MlpModel(Section):
 
 class CnnModel(Section):
     """A convolutional network: stages of a 3x3 convolution, 2x2 max-pooling and ReLU, cut after any stage."""
+
+    normalises_batches: ClassVar[bool] = False
+    """Whether running statistics of batch normalisation are part of it."""
 
     kind: Literal["cnn"] = Field(description="A convolutional network on images; each stage halves height and width.")
     front: SomeWidths = Field(description="Channels of the client's stages; the last stage's output is the smashed data.")
@@ -149,6 +155,9 @@ class BlocksAuxiliary(Section):
 
 class Resnet18Model(Section):
     """ResNet-18, whole or slim: a stem, eight residual blocks and a fully connected layer, cut after any block."""
+
+    normalises_batches: ClassVar[bool] = True
+    """Whether running statistics of batch normalisation are part of it."""
 
     kind: Literal["resnet18"] = Field(description="ResNet-18 on images: four stages of two residual blocks.")
     stem: Literal["cifar", "imagenet"] = Field(

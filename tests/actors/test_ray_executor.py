@@ -80,6 +80,26 @@ def test_metrics_and_curvature_have_the_same_digest_on_every_executor(
     assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
 
 
+@pytest.mark.parametrize("actors", [1, 3])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["privacy.updates={clip: 0.1, sigma: 0.5}", "attack={kind: gaussian, byzantine: 2, path: smashed}"],
+        ["method.kind=sflv2", "privacy.updates={clip: 0.1, sigma: 0.5, noise: central}"],
+        method_overrides("mu_splitfed"),
+    ],
+    ids=" ".join,
+)
+def test_noised_messages_and_their_leakage_have_the_same_digest_on_every_executor(
+    make_spec: MakeSpec, executor: RayExecutor, overrides: list[str], actors: int
+) -> None:
+    privacy = ["privacy.smashed={clip: 2.0, sigma: 0.3}", "evaluation.leakage={every: 2}", "clients.per_round=5"]
+    spec = make_spec(*overrides, *privacy, f"compute.actors={actors}")
+    result = Simulation(spec, executor).run()
+    assert result.trajectory_digest == local_digest(spec)
+    assert result.privacy is not None
+
+
 def test_clients_cut_short_by_the_simulated_edge_give_the_same_bits(make_spec: MakeSpec, executor: RayExecutor) -> None:
     devices, links = "[{profile: phone}, {profile: sensor}]", "[{profile: lte}, {profile: bluetooth_le}]"
     edge = f"edge={{population: {{kind: mixture, devices: {devices}, links: {links}}}, dropout: 0.3, oversample: 1}}"

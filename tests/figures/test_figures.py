@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heron_ray.figures import accuracy_curves, experiment_figures, parallel_coordinates, themes, write_html
+from heron_ray.figures import accuracy_curves, experiment_figures, parallel_coordinates, privacy_tradeoff, themes, write_html
 from heron_ray.figures.curve import thin
 
 RUNS = {
@@ -132,3 +132,16 @@ def test_a_sweep_of_thousands_of_trials_is_a_handful_of_traces() -> None:
 
 def test_a_sweep_without_a_measured_trial_has_nothing_to_draw() -> None:
     assert parallel_coordinates([trial(1, None, mu=0.1)])["data"] == []
+
+
+def test_a_privacy_figure_leaves_out_what_a_run_has_no_figure_of() -> None:
+    whole = {"label": "no noise", "accuracy": 0.9, "psnr_db": 14.0, "distance_correlation": 0.5}
+    lines = {"heron": [whole, {**whole, "psnr_db": None}], "sflv2": [{**whole, "accuracy": None}]}
+    figure = plotly.graph_objects.Figure(privacy_tradeoff(lines))
+    assert [(trace.name, trace.x, trace.y) for trace in figure.data] == [
+        ("heron", (14.0,), (0.9,)),
+        ("sflv2", (), ()),
+        ("heron", (0.5, 0.5), (0.9, 0.9)),
+        ("sflv2", (), ()),
+    ]
+    assert [trace.showlegend for trace in figure.data] == [True, True, False, False]

@@ -20,6 +20,7 @@ from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Message, Pro
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.roles.byzantine import Byzantine, Forge
+from heron_ray.simulation.roles.protection import Protect, Protection
 from heron_ray.simulation.setup import Setup
 from heron_ray.vectors import FlatVector, Float32Array
 
@@ -79,13 +80,17 @@ class _Outbox:
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     bytes: int = 0
 
-    def take_upload(self, number: int, upload: Upload, forge: Forge | None = None) -> None:
+    def take_upload(self, number: int, upload: Upload, protect: Protect | None = None, forge: Forge | None = None) -> None:
         """Copy the arrays out, in the default order: the client's smashed data are free when its generator goes on.
 
-        `forge` is what a client that attacks them makes of all smashed data of the upload.
+        `protect` is what every client makes of all smashed data of the upload, `forge` what one that attacks makes of these.
         """
         z, y = np.array(upload.z.cpu().numpy(), order="C"), upload.y.cpu().numpy()
         also = {kind: np.array(tensor.cpu().numpy(), order="C") for kind, tensor in upload.also.items()}
+        if protect is not None:
+            z = protect(z, 0)
+            smashed = [kind for kind in also if kind.startswith("smashed")]
+            also |= {kind: protect(also[kind], which) for which, kind in enumerate(smashed, start=1)}
         if forge is not None:
             also = {kind: forge(array, y)[0] if kind.startswith("smashed") else array for kind, array in also.items()}
             z, y = forge(z, y)
@@ -116,6 +121,8 @@ class ClientHost:
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
         attack = setup.spec.attack
         self._byzantine = Byzantine(attack, setup, self._vector) if attack is not None else None
+        privacy = setup.spec.privacy
+        self._protection = Protection(privacy, setup.spec.seed) if privacy is not None else None
         compute, clients = setup.spec.compute, setup.spec.clients
         self._compiled = compiled_forwards(self._model, batch_size=clients.batch_size) if compute.compile else None
         self._initial = self._vector.numpy(self._method.own_parts)
@@ -258,7 +265,7 @@ class ClientHost:
                     run.scalars = attack.scalars(run.round, run.numbers[0], run.barriers, run.scalars)
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(run.numbers[0], message, _forge(run, 0, run.uploads))
+                outbox.take_upload(run.numbers[0], message, *self._changes(run, 0, run.uploads))
                 run.uploads += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
@@ -280,10 +287,18 @@ class ClientHost:
                 for position, number in enumerate(run.numbers):
                     for index, upload in enumerate(uploads[: run.cuts[position]]):
                         own = Upload(z=upload.z[position], y=upload.y[position])
-                        outbox.take_upload(number, own, _forge(run, position, index))
+                        outbox.take_upload(number, own, *self._changes(run, position, index))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
+
+    def _changes(self, run: _Run, position: int, upload: int) -> tuple[Protect | None, Forge | None]:
+        """What the client at a position of a run makes of its upload of that index, to protect it and to attack."""
+        number, attack, protection = run.numbers[position], run.attacks[position], self._protection
+        return (
+            None if protection is None else protection.of_upload(run.round, number, upload),
+            None if attack is None else attack.forge(run.round, number, upload),
+        )
 
     def _leave(self, run: _Run) -> None:
         """End a client's round without an update; what it kept before the round it still keeps."""
@@ -325,6 +340,8 @@ class ClientHost:
                 outbox.take_update(number, vector.statistics(shared).reshape(-1), script, kept)
             elif shared or kept:
                 own = values - broadcast
+                if self._protection is not None:
+                    own = self._protection.update(run.round, number, own)
                 outbox.take_update(number, own if attack is None else attack.update(run.round, number, own), None, kept)
 
     def _kept(self, update: ClientUpdate) -> ClientState:
@@ -350,12 +367,6 @@ class ClientHost:
             scripts=_pack_scripts(scripts, rows) if scripts else None,
             states=states,
         )
-
-
-def _forge(run: _Run, position: int, upload: int) -> Forge | None:
-    """What the client at a position of a run makes of its upload of that index; None if it is honest."""
-    attack = run.attacks[position]
-    return None if attack is None else attack.forge(run.round, run.numbers[position], upload)
 
 
 def _of_each(update: ClientUpdate, clients: int) -> list[ClientUpdate]:

@@ -12,6 +12,7 @@ from heron_ray.methods import Script, make_method
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
 from heron_ray.simulation.roles.collusion import Collusion, attacked_place, colluding
+from heron_ray.simulation.roles.protection import central_noise
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
@@ -33,6 +34,8 @@ class FederationServer:
         self._vector = self._replica.numpy(self._method.shared_parts)
         self._states: dict[int, ClientState] = {}
         self._collected = 0
+        updates = setup.spec.privacy.updates if setup.spec.privacy is not None else None
+        self._noise = updates if updates is not None and updates.noise == "central" else None
         self._pools_scalars = setup.spec.aggregation != MeanAggregation(kind="mean")
         self._collusion: Collusion | None = None
         if setup.spec.attack is not None and (attack := colluding(setup.spec.attack)) is not None:
@@ -103,6 +106,8 @@ class FederationServer:
                 for update, samples, client in self._collusion.take(self._rule, lambda: self._draw(round)):
                     self._rule.add(update, samples, client)
             joined = self._rule.result(self._draw(round))
+            if self._noise is not None:
+                joined = joined + central_noise(self._noise, len(joined), self._collected, self._seed, round)
             if self._collusion is not None:
                 self._collusion.joined(joined)
             self._vector = self._vector + joined

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.federation import AggregationRule, make_attack, make_defence
@@ -20,9 +20,11 @@ from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import MainServer as MethodServer
 from heron_ray.methods import Upload, make_method
 from heron_ray.optimizers import make_optimizer
+from heron_ray.privacy import ClipSamples
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.curvature import client_spectrum
+from heron_ray.simulation.leakage import leakage
 from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
@@ -57,6 +59,7 @@ class MainServer:
             self._copies = _Copies(self._server, self._weight, lambda client: len(setup.shards[client]), rule)
         attack = make_attack(setup.spec.attack) if setup.spec.attack is not None else None
         self._backdoor = attack if isinstance(attack, Backdoor) else None
+        self._heads = {"": self._judged_back(), "auxiliary_": self._model.auxiliary}
         self._uploads: Counter[int] = Counter()
         self._losses: list[Tensor] = []
 
@@ -153,11 +156,11 @@ class MainServer:
         """
         self._client_vector.load(shared, self._method.shared_parts)
         if not self._method.own_parts:
-            return self._score() | self._judge_estimator(round) | self._look_at_curvature(round)
+            return self._score() | self._look_at_leakage(round) | self._judge_estimator(round) | self._look_at_curvature(round)
         scores = []
         for state in kept or ({},):
             self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
-            scores.append(self._score())
+            scores.append(self._score() | self._look_at_leakage(round))
         return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -194,6 +197,13 @@ class MainServer:
             optimizer=make_optimizer(self._method.spec.server_optimizer),
         )
 
+    def _judged_back(self) -> nn.Module:
+        """The back model as it is judged: on smashed data that are clipped as in training, without their noise."""
+        privacy = self._setup.spec.privacy
+        if privacy is None or privacy.smashed is None:
+            return self._model.back
+        return nn.Sequential(ClipSamples(privacy.smashed.clip), self._model.back)
+
     def _weight(self, client: int) -> float:
         """Of a client's server copy in their mean."""
         aggregation = self._setup.spec.aggregation
@@ -209,7 +219,7 @@ class MainServer:
         for name, split in (("validation", self._setup.dataset.validation), ("test", self._setup.dataset.test)):
             scores = evaluate(
                 self._model.front,
-                {"": self._model.back, "auxiliary_": self._model.auxiliary},
+                self._heads,
                 split.x,
                 split.y,
                 batch_size=self._setup.spec.evaluation.batch_size,
@@ -232,7 +242,7 @@ class MainServer:
         others = test.y != backdoor.target
         scores = evaluate(
             self._model.front,
-            {"": self._model.back, "auxiliary_": self._model.auxiliary},
+            self._heads,
             backdoor.stamp(test.x[others]),
             torch.full_like(test.y[others], backdoor.target),
             batch_size=self._setup.spec.evaluation.batch_size,
@@ -264,6 +274,13 @@ class MainServer:
             "client_hessian_trace": found.trace,
             "client_effective_rank": found.effective_rank,
         }
+
+    def _look_at_leakage(self, round: int) -> dict[str, float]:
+        """What smashed data tell about inputs, where it is due."""
+        options = self._setup.spec.evaluation.leakage
+        if options is None or round % options.every:
+            return {}
+        return {"leakage_distance_correlation": leakage(self._setup, self._model.front, options, round)}
 
     def _server_statistics_held(self) -> AbstractContextManager[None]:
         return self._server.vector.hold_statistics() if self._server is not None else nullcontext()
