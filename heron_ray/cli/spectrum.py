@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heron_ray.cli.newest_checkpoint import newest_checkpoint
 from heron_ray.cli.options import json_option, load, set_option, spec_argument
 from heron_ray.cli.output import print_fields, print_json
 
 if TYPE_CHECKING:
-    from heron_ray.simulation.checkpoint import Checkpoint
     from heron_ray.spec import ExperimentSpec
     from heron_ray.spec.compute import SpectrumSpec
 
@@ -54,7 +54,7 @@ def command(
     found = load(spec, overrides)
     given = {"samples": samples, "probes": probes, "lanczos_steps": lanczos_steps, "precision": precision}
     options = _options(found, {name: value for name, value in given.items() if value is not None})
-    checkpoint = _checkpoint(found, checkpoint_dir) if checkpoint_dir is not None else None
+    checkpoint = newest_checkpoint(found, checkpoint_dir) if checkpoint_dir is not None else None
     from heron_ray.errors import DivergedError
     from heron_ray.simulation.curvature import spectrum_at
 
@@ -94,21 +94,3 @@ def _options(spec: ExperimentSpec, given: dict[str, int | str]) -> SpectrumSpec:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         raise click.UsageError(f"--{option}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
-
-
-def _checkpoint(spec: ExperimentSpec, directory: Path) -> Checkpoint:
-    """The newest one in a folder. Raises CheckpointError if it belongs to another experiment."""
-    from heron_ray.errors import CheckpointError
-    from heron_ray.simulation import Checkpointer
-
-    checkpointer = Checkpointer(directory)
-    paths = checkpointer.paths()
-    if not paths:
-        raise click.UsageError(f"{directory} holds no checkpoint: make one with heron run FILE --checkpoint-dir {directory}")
-    checkpoint = checkpointer.load(paths[0])
-    if checkpoint.trajectory_hash != spec.trajectory_hash():
-        raise CheckpointError(
-            f"checkpoint {paths[0]} belongs to another experiment than the spec",
-            hint="give the spec, and the --set, that it was made with",
-        )
-    return checkpoint

@@ -92,6 +92,8 @@ def _server_bytes(spec: ExperimentSpec) -> int:
 
 
 def _data_bytes(spec: ExperimentSpec) -> int:
+    if spec.data.is_text:
+        return _samples(spec.data) * 2 * 8 * math.prod(spec.data.input_shape)
     sample = 4 * math.prod(spec.data.input_shape) + 8
     return _samples(spec.data) * sample
 

@@ -32,6 +32,8 @@ class RunResult:
     `edge`, only where devices are simulated: `simulated_time_s` of all rounds, `energy_j` of all clients,
     `simulated_time_to_accuracy_s` by validation accuracy (as far as evaluations saw it reached), `clients_excluded` for want of
     memory.
+
+    `perplexity`, only of text: {"test": of the whole model on the test split, "auxiliary": through the auxiliary head}.
     """
 
     state: Literal["SUCCEEDED", "CANCELLED"]
@@ -48,10 +50,12 @@ class RunResult:
     serialized_bytes: dict[str, int] | None
     wall_seconds: float
     edge: dict[str, Any] | None = None
+    perplexity: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; no `edge` where there is none."""
+        """Plain JSON values; no `edge` or `perplexity` where there is none."""
         values = dataclasses.asdict(self)
-        if self.edge is None:
-            del values["edge"]
+        for name in ("edge", "perplexity"):
+            if values[name] is None:
+                del values[name]
         return values

@@ -168,7 +168,7 @@ class Simulation:
         self._executor.open(setup)
         self._plan = planner(setup)
         progress = self._restore()
-        report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
+        report = partition_report(setup.shards, setup.dataset.labels, setup.dataset.label_count)
         self._edge = None if self._spec.edge is None else edge_report(self._spec, costs.client_peak_bytes)
         self._sink.emit(
             Started(
@@ -286,6 +286,7 @@ class Simulation:
             serialized_bytes=self._executor.serialized_bytes(),
             wall_seconds=self._wall_seconds(progress),
             edge=None if self._edge is None else _edge_result(self._edge, progress.virtual),
+            perplexity=_perplexity(scores) if self._spec.data.is_text else None,
         )
 
     def _vectors(self) -> dict[str, Float32Array]:
@@ -365,6 +366,10 @@ def _edge_result(report: Mapping[str, Any], virtual: VirtualTime) -> dict[str, A
         "simulated_time_to_accuracy_s": dict(virtual.reached_s),
         "clients_excluded": report["excluded"],
     }
+
+
+def _perplexity(scores: Mapping[str, float]) -> dict[str, float]:
+    return {"test": scores["test_perplexity"], "auxiliary": scores["auxiliary_test_perplexity"]}
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
