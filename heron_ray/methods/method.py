@@ -287,7 +287,7 @@ class Method(ABC, Generic[SectionT]):
         return {}
 
     def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
-        """The losses [B], or of all tokens that count, whose mean a client descends; of the back model, or as the method says."""
+        """The losses [B], or of all tokens that count, whose mean a client descends; of the back model, or the method's own."""
         return stacked.losses(model.back(model.front(x)), y)
 
     def replay(self, vector: FlatVector, script: Script) -> None:

@@ -25,7 +25,7 @@ class Gpt2Size:
 
 GPT2_SIZES: Final = MappingProxyType(
     {
-        "tiny": Gpt2Size(blocks=4, width=128, heads=4, positions=256),
+        "tiny": Gpt2Size(blocks=4, width=128, heads=4, positions=512),
         "small": Gpt2Size(blocks=12, width=768, heads=12, positions=1024),
         "medium": Gpt2Size(blocks=24, width=1024, heads=16, positions=1024),
     }
@@ -64,7 +64,7 @@ class Gpt2Model(Section):
     kind: Literal["gpt2"] = Field(description="GPT-2 on sequences of tokens: of a preset size, or pretrained.")
     preset: Literal["tiny", "small", "medium"] | None = Field(
         default=None,
-        description="Size of a model with initial values drawn from the seed. tiny: 4 blocks of 128 numbers per token, 256 "
+        description="Size of a model with initial values drawn from the seed. tiny: 4 blocks of 128 numbers per token, 512 "
         "positions. small: 12 of 768. medium: 24 of 1024, both with 1024 positions. This or pretrained.",
     )
     pretrained: RelativePath | None = Field(

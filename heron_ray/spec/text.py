@@ -65,7 +65,7 @@ class _Text(Samples):
     @model_validator(mode="after")
     def _bytes_are_256(self) -> Self:
         if self.tokenizer is None and self.classes != BYTE_VOCABULARY:
-            message = f"{self.vocabulary} tokens, but without a tokenizer there are {BYTE_VOCABULARY}: use null, or set data.tokenizer"
+            message = f"{self.vocabulary} tokens, but bytes have {BYTE_VOCABULARY}: use null, or set data.tokenizer"
             raise PydanticCustomError("contradiction", "{message}", {"path": "data.vocabulary", "message": message})
         return self
 
