@@ -1,7 +1,8 @@
 """Fine-tuning a language model by five methods: perplexity against bytes.
 
-`python -m benchmarks.language` runs experiments/gpt2/e2e-heron.yaml with each method, prints a curve per method and, with --json,
-records them. The folder that HERON_DATA_DIR names holds E2E NLG and the warmed model; docs/language.md says how both come there.
+`python -m benchmarks.language` runs experiments/gpt2/e2e-heron.yaml with each method, prints a curve per method and, with
+--json, records them. The folder that HERON_DATA_DIR names holds E2E NLG and the warmed model; docs/language.md says how both
+come there.
 """
 
 from __future__ import annotations

@@ -353,10 +353,7 @@ class MeteredRound:
         )
 
     def _constants(self) -> list[Tensor]:
-        """Each once, also where parts share it."""
-        parts = self._model.parts(self._method.client_parts).values()
-        found = [constant for part in parts for constant in constants(part)]
-        return list({id(constant.untyped_storage()): constant for constant in found}.values())
+        return constants(*self._model.parts(self._method.client_parts).values())
 
     def _build_server(self) -> MainServer:
         model = _build_model(self._spec, self._server_device)
