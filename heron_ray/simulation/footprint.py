@@ -4,8 +4,8 @@
 
 with hosts = the client actors (1 without Ray). A server holds its parameters four times (values, gradients, optimizer state,
 a copy on its way), and of text the logits of an evaluation; a rule that needs the whole cohort at once holds a vector per
-client, attackers that know the cohort two. `frozen` is what adapters leave as it is. The data lie once with whoever loaded them and once in Ray's object store. The estimate errs on the large side: it is for
-letting experiments in.
+client, attackers that know the cohort two. `frozen` is what adapters leave as it is. The data lie once with whoever loaded them
+and once in Ray's object store. The estimate errs on the large side: it is for letting experiments in.
 """
 
 from __future__ import annotations
