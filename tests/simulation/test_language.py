@@ -21,6 +21,7 @@ from heron_ray.vectors import FlatVector
 from tests.conftest import method_overrides, spec_from
 from tests.language import BLOCKS, LENGTH, LORA, TEXT, VOCABULARY, WIDTH, save_nano, text_spec
 
+FAST = ["method.client_optimizer={kind: adam, lr: 0.05}", "method.server_optimizer={kind: adam, lr: 0.05}"]
 KINDS = sorted(set(METHODS) - {"fedgkt"})
 
 
@@ -114,7 +115,7 @@ def logits(model: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("model", ["pretrained: nano", "preset: tiny"])
 def test_trained_adapters_load_in_plain_transformers_and_peft(tmp_path: Path, model: str) -> None:
-    spec = text_spec(f"model={{kind: gpt2, {model}, cut: 2}}", LORA, "method.kind=cse_fsl", "rounds=1")
+    spec = text_spec(f"model={{kind: gpt2, {model}, cut: 2}}", LORA, "method.kind=cse_fsl", "rounds=1", *FAST)
     checkpoint, folder = moved(spec, tmp_path), tmp_path / "out"
     assemble(spec, checkpoint, folder)
     base = tmp_path / "nano" if "nano" in model else folder / "base"
