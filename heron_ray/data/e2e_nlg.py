@@ -16,7 +16,7 @@ from heron_ray.data.sequences import Sequences, assemble, fill
 from heron_ray.data.tokens import Tokens, load_tokens
 from heron_ray.directory import DataDirectory
 from heron_ray.errors import DataError
-from heron_ray.spec.data import E2eNlgData
+from heron_ray.spec.text import E2eNlgData
 
 _BETWEEN = " ||"
 _LARGEST_BYTES = 256 * 2**20

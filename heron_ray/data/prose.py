@@ -7,7 +7,7 @@ import numpy as np
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.sequences import CHOICE_SEED, assemble, pack
 from heron_ray.data.tokens import load_tokens
-from heron_ray.spec.data import ProseData
+from heron_ray.spec.text import ProseData
 
 
 def load_prose(spec: ProseData, seed: int) -> Dataset:

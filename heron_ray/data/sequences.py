@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from heron_ray.data.dataset import IGNORED, Dataset, Split
 from heron_ray.data.tokens import Tokens
 from heron_ray.errors import DataError
-from heron_ray.spec.data import E2eNlgData, ProseData, TextData
+from heron_ray.spec.text import E2eNlgData, ProseData, TextData
 
 CHOICE_SEED = 20_240_601
 

@@ -6,7 +6,7 @@ from heron_ray.data.dataset import Dataset
 from heron_ray.data.sequences import assemble, pack
 from heron_ray.data.tokens import load_tokens
 from heron_ray.directory import DataDirectory
-from heron_ray.spec.data import TextData
+from heron_ray.spec.text import TextData
 
 _LARGEST_BYTES = 2**30
 

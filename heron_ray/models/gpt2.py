@@ -31,7 +31,7 @@ from heron_ray.spec.gpt2 import GPT2_SIZES, Gpt2Model
 
 transformers_logging.disable_progress_bar()
 
-_NO_DROPOUT = {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
+_ATTENTION = "eager"
 _META = torch.device("meta")
 
 
@@ -73,16 +73,19 @@ def whole_gpt2(spec: Gpt2Model, length: int, classes: int, generator: torch.Gene
         n_positions=size.positions,
         bos_token_id=classes - 1,
         eos_token_id=classes - 1,
-        attn_implementation="eager",
-        **_NO_DROPOUT,
+        attn_pdrop=0.0,
+        embd_pdrop=0.0,
+        resid_pdrop=0.0,
     )
+    config._attn_implementation = _ATTENTION
     if device.type == "meta":
         with _META:
             return GPT2LMHeadModel(config)
     # The library draws initial values from torch's global generator, which is put back afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        return GPT2LMHeadModel(config).to(device)
+        model = GPT2LMHeadModel(config)
+    return _moved(model, device)
 
 
 class Gpt2Front(nn.Module):
@@ -138,23 +141,31 @@ def _pretrained(spec: Gpt2Model, path: str, length: int, classes: int, device: t
         message = f"{path!r} has a vocabulary of {config.vocab_size:,} tokens, and the data have one of {classes:,}"
         hint = "use the tokenizer the model was trained with (data.tokenizer), or another model"
         raise SpecError([SpecIssue(path="model.pretrained", message=message)], hint=hint)
-    for name, value in _NO_DROPOUT.items():
-        setattr(config, name, value)
-    config._attn_implementation = "eager"
+    config.attn_pdrop = config.embd_pdrop = config.resid_pdrop = 0.0
+    config._attn_implementation = _ATTENTION
     if device.type == "meta":
         with _META:
             return GPT2LMHeadModel(config)
     try:
         model = GPT2LMHeadModel.from_pretrained(
-            folder, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32, attn_implementation="eager"
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation=_ATTENTION,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
             f"model.pretrained={path!r} cannot be loaded: {error}",
             hint="it needs the model.safetensors that save_pretrained writes",
         ) from error
-    moved: GPT2LMHeadModel = model.to(device)
-    return moved
+    return _moved(model, device)
+
+
+def _moved(model: GPT2LMHeadModel, device: torch.device) -> GPT2LMHeadModel:
+    nn.Module.to(model, device)
+    return model
 
 
 def _folder(path: str) -> Path:

@@ -27,8 +27,8 @@ from heron_ray.seeds import Purpose, derive
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.setup import evaluation_batch, require_device
 from heron_ray.spec import ExperimentSpec
-from heron_ray.spec.data import E2eNlgData, ProseData, TextData
 from heron_ray.spec.gpt2 import Gpt2Model
+from heron_ray.spec.text import E2eNlgData, ProseData, TextData
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel

@@ -10,8 +10,8 @@ from heron_ray.data import Dataset, load_dataset, partition, partition_report
 from heron_ray.data.dataset import IGNORED
 from heron_ray.data.tokens import END_OF_TEXT
 from heron_ray.errors import DataError
-from heron_ray.spec.data import E2eNlgData, ProseData, TextData
 from heron_ray.spec.partition import NaturalPartition
+from heron_ray.spec.text import E2eNlgData, ProseData, TextData
 from tests.conftest import require_refusal
 
 END = 256
