@@ -14,6 +14,7 @@ unembedding are no longer one matrix, since client and main server each train th
 from __future__ import annotations
 
 import copy
+import json
 import os
 from pathlib import Path
 
@@ -129,12 +130,7 @@ def _through(blocks: nn.ModuleList, z: Tensor) -> Tensor:
 
 def _pretrained(spec: Gpt2Model, path: str, length: int, classes: int, device: torch.device) -> GPT2LMHeadModel:
     folder = _folder(path)
-    try:
-        config = GPT2Config.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"model.pretrained={path!r} has no config.json of a GPT-2: {error}") from error
-    if config.model_type != "gpt2" or config.add_cross_attention:
-        raise DataError(f"model.pretrained={path!r} is not a GPT-2 but {config.model_type!r} (or has cross-attention)")
+    config = _config(path)
     if (fault := spec.fault_in(config.n_layer, config.n_positions, length)) is not None:
         raise SpecError([SpecIssue(path=f"model.{fault[0]}", message=fault[1])])
     if config.vocab_size != classes:
@@ -166,6 +162,20 @@ def _pretrained(spec: Gpt2Model, path: str, length: int, classes: int, device: t
 def _moved(model: GPT2LMHeadModel, device: torch.device) -> GPT2LMHeadModel:
     nn.Module.to(model, device)
     return model
+
+
+def _config(path: str) -> GPT2Config:
+    """Read here, because the library takes defaults where the file is missing. Raises DataError where it is not a GPT-2's."""
+    text = DataDirectory.from_environment().text(f"{path}/config.json")
+    try:
+        values = json.loads(text)
+        kind = values["model_type"]
+        config = GPT2Config.from_dict(values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"model.pretrained={path!r} has no config.json of a model: {error!r}") from error
+    if kind != "gpt2" or config.add_cross_attention:
+        raise DataError(f"model.pretrained={path!r} is not a GPT-2 but {kind!r}, or looks at a second text (cross-attention)")
+    return config
 
 
 def _folder(path: str) -> Path:

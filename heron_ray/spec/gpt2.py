@@ -39,7 +39,8 @@ class ServerBlocksAuxiliary(Section):
     """The main server's first blocks, copied, then LayerNorm and unembedding."""
 
     kind: Literal["server_blocks"] = Field(
-        description="Copies of the first blocks after the cut, then LayerNorm and unembedding, as the main server has them."
+        default="server_blocks",
+        description="Copies of the first blocks after the cut, then LayerNorm and unembedding, as the main server has them.",
     )
     blocks: int = Field(default=1, ge=0, le=3, description="How many blocks. 0: LayerNorm and unembedding alone.")
 
@@ -73,9 +74,7 @@ class Gpt2Model(Section):
         "HERON_DATA_DIR names. Nothing is ever downloaded. This or preset.",
     )
     cut: int = Field(default=1, ge=0, le=1000, description="How many blocks the client holds after the embeddings.")
-    auxiliary: ServerBlocksAuxiliary = Field(
-        default=ServerBlocksAuxiliary(kind="server_blocks"), description="The client's auxiliary head."
-    )
+    auxiliary: ServerBlocksAuxiliary = Field(default=ServerBlocksAuxiliary(), description="The client's auxiliary head.")
     lora: Gpt2Lora | None = Field(
         default=None,
         description="Low-rank adapters: they alone are trained and sent, in front model, auxiliary head and back model. null: "

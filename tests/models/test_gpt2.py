@@ -134,7 +134,13 @@ def test_what_cannot_be_loaded_is_named_with_the_way_out(
     with pytest.raises(DataError, match=r"cannot be loaded.*model.safetensors"):
         build(spec_of())
     (tmp_path / "nano" / "config.json").unlink()
-    with pytest.raises(DataError, match=r"no config\.json of a GPT-2"):
+    with pytest.raises(DataError, match=r"no file 'nano/config\.json'"):
+        build(spec_of())
+    (tmp_path / "nano" / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    with pytest.raises(DataError, match="is not a GPT-2 but 'llama'"):
+        build(spec_of())
+    (tmp_path / "nano" / "config.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no config\.json of a model"):
         build(spec_of())
     monkeypatch.delenv("HERON_DATA_DIR")
     with pytest.raises(DataError, match="HERON_DATA_DIR is not set"):
