@@ -30,7 +30,7 @@ import torch
 from benchmarks.pairs import RESAMPLES, Figure, Report, figure, options
 from benchmarks.peers.workload import LAUNCHED, Interleaved, Workload
 from heron_ray.actors.executor import RayExecutor
-from heron_ray.data.directory import VARIABLE
+from heron_ray.directory import VARIABLE
 from heron_ray.seeds import generator
 from heron_ray.simulation import Executor, LocalExecutor, Simulation
 from heron_ray.simulation.events import Event, RoundFinished, Started

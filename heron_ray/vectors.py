@@ -200,14 +200,19 @@ def tensor_over(array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array)
 
 
-def constants(module: nn.Module) -> list[Tensor]:
-    """What a module holds but never changes: its buffers that are not persistent, such as the frozen base of an adapter."""
-    return [
+def constants(*modules: nn.Module) -> list[Tensor]:
+    """What modules hold but never change: their buffers that are not persistent, such as the frozen base of an adapter.
+
+    What several of them share is there once.
+    """
+    found = [
         tensor
+        for module in modules
         for owner in module.modules()
         for key, tensor in owner._buffers.items()
         if tensor is not None and key in owner._non_persistent_buffers_set
     ]
+    return list({tensor.untyped_storage()._cdata: tensor for tensor in found}.values())
 
 
 def _statistics(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:

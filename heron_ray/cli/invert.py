@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heron_ray.cli.options import checkpoint_option, json_option, load, newest_checkpoint, set_option, spec_argument
+from heron_ray.cli.newest_checkpoint import newest_checkpoint
+from heron_ray.cli.options import checkpoint_option, json_option, load, set_option, spec_argument
 from heron_ray.cli.output import print_fields, print_json
 
 if TYPE_CHECKING:

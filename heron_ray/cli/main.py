@@ -28,6 +28,8 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "schema": "Print the JSON Schema of a spec.",
         "partition": "Divide a spec's data over its clients and say who holds what, without training.",
         "profile": "Print what one client step and one round cost, without data: counted and tracked, and as the paper counts.",
+        "pretrain": "Warm up a language model centrally on a spec's text, and save it for fine-tuning.",
+        "assemble": "Write a checkpoint's language model as transformers and peft load it.",
         "spectrum": "Look at the Hessian of the clients' loss: norm, trace, effective rank, density of eigenvalues.",
         "invert": "Attack the smashed data: a decoder learns to turn them back into inputs.",
         "catalogue": "List the parts an experiment can be made of.",

@@ -12,7 +12,6 @@ import click
 
 if TYPE_CHECKING:
     from api.supervisor.settings import ServiceSettings
-    from heron_ray.simulation.checkpoint import Checkpoint
     from heron_ray.spec import ExperimentSpec
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -127,21 +126,3 @@ def load(path: Path, overrides: tuple[str, ...]) -> ExperimentSpec:
     for note in notes:
         click.echo(f"note: {note}", err=True)
     return spec
-
-
-def newest_checkpoint(spec: ExperimentSpec, directory: Path) -> Checkpoint:
-    """The newest one in a folder. Raises CheckpointError if it belongs to another experiment."""
-    from heron_ray.errors import CheckpointError
-    from heron_ray.simulation import Checkpointer
-
-    checkpointer = Checkpointer(directory)
-    paths = checkpointer.paths()
-    if not paths:
-        raise click.UsageError(f"{directory} holds no checkpoint: make one with heron run FILE --checkpoint-dir {directory}")
-    checkpoint = checkpointer.load(paths[0])
-    if checkpoint.trajectory_hash != spec.trajectory_hash():
-        raise CheckpointError(
-            f"checkpoint {paths[0]} belongs to another experiment than the spec",
-            hint="give the spec, and the --set, that it was made with",
-        )
-    return checkpoint

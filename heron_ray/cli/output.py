@@ -66,6 +66,7 @@ def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
         "test accuracy": share(result["test_accuracy"]),
         "test loss": f"{result['test_loss']:.4f}",
         "auxiliary accuracy": share(result["auxiliary_accuracy"]),
+        **{f"perplexity, {name}": f"{value:.3f}" for name, value in (result.get("perplexity") or {}).items()},
         "client MACs per step": f"{costs['client_macs_per_step']:,}",
         "client peak memory": size(costs["client_peak_bytes"]),
         "sent up": size(costs["bytes_up"]),

@@ -25,7 +25,7 @@ def command(spec: Path, overrides: tuple[str, ...], figure: Path | None, as_json
     from heron_ray.simulation.setup import Setup
 
     setup = Setup.build(found)
-    report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
+    report = partition_report(setup.shards, setup.dataset.labels, setup.dataset.label_count)
     if figure is not None:
         write_html(partition_map(report), figure)
     if as_json:

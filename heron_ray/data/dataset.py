@@ -12,14 +12,17 @@ from torch import Tensor
 
 from heron_ray.errors import DataError
 
+IGNORED = -100
+"""The label of a token that is not to be predicted: what torch's cross-entropy leaves out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Split:
     """Samples and their labels.
 
     Args:
-        x: Samples, float32, shape [n, *input_shape].
-        y: Labels, int64, shape [n].
+        x: Samples, float32, shape [n, *input_shape]; or sequences of tokens, int64, shape [n, L].
+        y: Labels, int64, shape [n]; of sequences the next tokens [n, L], `IGNORED` where there is nothing to predict.
 
     Raises:
         DataError: The two do not fit together.
@@ -30,6 +33,10 @@ class Split:
 
     def __post_init__(self) -> None:
         """Refuse what no model could be trained on."""
+        if self.is_text:
+            if self.x.ndim != 2 or self.x.shape != self.y.shape or self.y.dtype != torch.int64 or len(self.y) == 0:
+                raise DataError(f"tokens of shape {tuple(self.x.shape)} do not fit labels of shape {tuple(self.y.shape)}")
+            return
         if self.x.dtype != torch.float32 or self.y.dtype != torch.int64:
             raise DataError(f"samples must be float32 and labels int64, not {self.x.dtype} and {self.y.dtype}")
         if self.y.ndim != 1 or self.x.ndim < 2 or len(self.x) != len(self.y) or len(self.y) == 0:
@@ -41,6 +48,11 @@ class Split:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.y)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether samples are sequences of tokens."""
+        return self.x.dtype == torch.int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,9 +83,26 @@ class Dataset:
         for name, split in self.splits().items():
             if tuple(split.x.shape[1:]) != self.input_shape:
                 raise DataError(f"{name} samples have shape {tuple(split.x.shape[1:])}, not {self.input_shape}")
-            lowest, highest = int(split.y.min()), int(split.y.max())
+            counted = split.y[split.y != IGNORED] if split.is_text else split.y
+            numbers = torch.cat([counted, split.x.flatten()]) if split.is_text else counted
+            lowest, highest = int(numbers.min()), int(numbers.max())
             if lowest < 0 or highest >= self.classes:
                 raise DataError(f"{name} labels span {lowest} to {highest}, but there are {self.classes} classes")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether samples are sequences of tokens."""
+        return self.train.is_text
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The training samples' labels, int64, shape [n]. Sequences of text have none: all of them are of one kind, 0."""
+        return np.zeros(len(self.train), dtype=np.int64) if self.is_text else self.train.y.numpy()
+
+    @property
+    def label_count(self) -> int:
+        """How many labels there are."""
+        return 1 if self.is_text else self.classes
 
     def splits(self) -> dict[str, Split]:
         """The three splits by name."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_ray.data.dataset import Dataset
-from heron_ray.data.directory import DataDirectory
 from heron_ray.data.images import Pixels, assemble, decode_image, training_rows
+from heron_ray.directory import DataDirectory
 from heron_ray.errors import DataError
 from heron_ray.spec.data import ImageFolderData
 

@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.digits import load_digits
+from heron_ray.data.e2e_nlg import load_e2e_nlg
 from heron_ray.data.image_folder import load_image_folder
 from heron_ray.data.mnist import load_mnist
 from heron_ray.data.parquet import load_parquet
+from heron_ray.data.prose import load_prose
 from heron_ray.data.synthetic import make_clusters
+from heron_ray.data.text import load_text
 from heron_ray.spec.data import DataSpec
 
 LOADERS: Final[Mapping[str, Callable[[Any, int], Dataset]]] = MappingProxyType(
@@ -21,6 +24,9 @@ LOADERS: Final[Mapping[str, Callable[[Any, int], Dataset]]] = MappingProxyType(
         "image_folder": load_image_folder,
         "parquet": load_parquet,
         "mnist": load_mnist,
+        "prose": load_prose,
+        "e2e_nlg": load_e2e_nlg,
+        "text": load_text,
     }
 )
 """A new data set is a section in `heron_ray.spec.data`, a file in this room and one line here."""

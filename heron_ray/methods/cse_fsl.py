@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from torch import Tensor
-from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Upload, is_upload_step
 from heron_ray.models import stacked
@@ -53,7 +52,7 @@ class AuxiliaryLoss(Method[AuxiliaryLossSection]):
 
     def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
         """Of the auxiliary head."""
-        return functional.cross_entropy(model.auxiliary(model.front(x)), y, reduction="none")
+        return stacked.losses(model.auxiliary(model.front(x)), y)
 
 
 class CseFsl(AuxiliaryLoss[CseFslMethod]):

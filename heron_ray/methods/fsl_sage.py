@@ -81,6 +81,6 @@ class FslSage(AuxiliaryLoss[FslSageMethod]):
 
 def _gradient_per_sample(logits: Tensor, y: Tensor, z: Tensor, *, differentiable: bool) -> Tensor:
     """dCE_i/dz_i [B, *cut], as the gradient of the sum; batch normalisation mixes samples, so there it is nearly that."""
-    total = functional.cross_entropy(logits, y, reduction="sum")
+    total = functional.cross_entropy(logits, y.flatten(), reduction="sum")
     (gradient,) = torch.autograd.grad(total, z, create_graph=differentiable)
     return gradient

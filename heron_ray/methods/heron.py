@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Script, Upload, is_upload_step
+from heron_ray.models import stacked
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import make_optimizer
 from heron_ray.spec.method import HeronMethod
@@ -65,7 +65,7 @@ class Heron(Method[HeronMethod]):
 
     def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
         """Of the auxiliary head."""
-        return functional.cross_entropy(model.auxiliary(model.front(x)), y, reduction="none")
+        return stacked.losses(model.auxiliary(model.front(x)), y)
 
     def replay(self, vector: FlatVector, script: Script) -> None:
         """The steps of the box again, without data, forward passes or losses: the same bits."""

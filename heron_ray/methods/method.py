@@ -1,6 +1,7 @@
 """The seam between algorithms and the simulation that runs them.
 
-Shapes: B = batch, P = parameters of the client's parts, C = classes, S = scalars exchanged.
+Shapes: B = batch, P = parameters of the client's parts, C = classes, S = scalars exchanged. Of text, labels are the next tokens
+[B, L] of L tokens each, and logits [B L, C].
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from heron_ray.models import stacked
 from heron_ray.models.compiled import ClientForwards, eager_forwards
 from heron_ray.models.objectives import OBJECTIVES
 from heron_ray.models.split import Part, SplitModel
@@ -189,7 +190,7 @@ class MainServer:
 
         Where `upload.z` requires a gradient, dL/dz is left in `upload.z.grad`.
         """
-        loss = functional.cross_entropy(self.logits(upload.z), upload.y)
+        loss = stacked.cross_entropy(self.logits(upload.z), upload.y)
         self.descend(loss)
         return loss.detach()
 
@@ -286,8 +287,8 @@ class Method(ABC, Generic[SectionT]):
         return {}
 
     def losses(self, model: SplitModel, x: Tensor, y: Tensor) -> Tensor:
-        """The losses [B] whose mean a client descends: those of the back model, or as the method says."""
-        return functional.cross_entropy(model.back(model.front(x)), y, reduction="none")
+        """The losses [B], or of all tokens that count, whose mean a client descends; of the back model, or the method's own."""
+        return stacked.losses(model.back(model.front(x)), y)
 
     def replay(self, vector: FlatVector, script: Script) -> None:
         """Do to a client's vector at the beginning of a round what the client did to it. Only for methods that give scripts."""

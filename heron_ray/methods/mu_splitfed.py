@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, MainServer, Method, Reply, Upload
+from heron_ray.models import stacked
 from heron_ray.models.split import Part
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec.method import MuSplitFedMethod
@@ -55,7 +55,7 @@ class MuSplitFed(Method[MuSplitFedMethod]):
         """The main server's side of the box above."""
 
         def loss(z: Tensor = upload.z) -> Tensor:
-            return functional.cross_entropy(server.back(z), upload.y)
+            return stacked.cross_entropy(server.back(z), upload.y)
 
         with server.vector.hold_statistics():
             delta = loss(upload.also["smashed_above"]) - loss(upload.also["smashed_below"])

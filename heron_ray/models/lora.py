@@ -28,7 +28,7 @@ class Adapted(nn.Module):
         """Put the adapter beside the layer."""
         super().__init__()
         device = base.weight.device
-        _freeze(base)
+        freeze(base)
         self.base = base
         self.down: nn.Linear | nn.Conv2d
         self.up: nn.Linear | nn.Conv2d
@@ -65,11 +65,11 @@ def adapt(module: nn.Module, spec: LoraSpec, generator: torch.Generator) -> None
             setattr(module, name, Adapted(child, spec, generator))
         else:
             adapt(child, spec, generator)
-            _freeze(child)
+            freeze(child)
 
 
-def _freeze(module: nn.Module) -> None:
-    """Turn the parameters that lie in a module itself into constants."""
+def freeze(module: nn.Module) -> None:
+    """Turn the parameters that lie in a module itself into constants; whoever shares one goes on sharing its values."""
     for name, parameter in list(module._parameters.items()):
         if parameter is not None:
             del module._parameters[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -13,12 +13,22 @@ from heron_ray.models.mlp import build_mlp
 from heron_ray.models.resnet18 import build_resnet18
 from heron_ray.models.split import SplitModel
 from heron_ray.seeds import Purpose, derive
+from heron_ray.spec.gpt2 import Gpt2Model
 from heron_ray.spec.model import ModelSpec
+
+
+def _build_gpt2(*arguments: Any) -> SplitModel:
+    """As the other builders; only who wants this model imports transformers, which takes seconds."""
+    from heron_ray.models.gpt2 import build_gpt2
+
+    return build_gpt2(*arguments)
+
 
 BUILDERS: Final[Mapping[str, Callable[..., SplitModel]]] = {
     "mlp": build_mlp,
     "cnn": build_cnn,
     "resnet18": build_resnet18,
+    "gpt2": _build_gpt2,
 }
 
 
@@ -36,7 +46,12 @@ def build_model(
     """
     generator = torch.Generator().manual_seed(derive(seed, Purpose.MODEL))
     model = BUILDERS[spec.kind](spec, input_shape, classes, generator, torch.device(device))
-    if spec.lora is not None:
+    if isinstance(spec, Gpt2Model):
+        if spec.lora is not None:
+            from heron_ray.models.gpt2_lora import adapt_gpt2
+
+            adapt_gpt2(model, spec.lora, torch.Generator().manual_seed(derive(seed, Purpose.ADAPTERS)))
+    elif spec.lora is not None:
         adapters = torch.Generator().manual_seed(derive(seed, Purpose.ADAPTERS))
         adapt(model.front, spec.lora, adapters)
         adapt(model.back, spec.lora, adapters)

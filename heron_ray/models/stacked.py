@@ -2,7 +2,7 @@
 
 Everything here takes the tensors of a single client as well, without the leading K, and is then torch's own. On a CPU, stacked
 results have the bits of single ones, but for narrow layers and odd batches, for which torch multiplies in another way.
-Shapes: K = clients, B = batch, I = inputs, O = outputs, C = classes.
+Shapes: K = clients, B = batch, I = inputs, O = outputs, C = classes, L = tokens of a sequence.
 """
 
 from __future__ import annotations
@@ -30,16 +30,22 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     """Mean cross-entropy of each client.
 
     Args:
-        logits: [B, C] or [K, B, C].
-        y: Classes [B] or [K, B].
+        logits: [B, C] or [K, B, C]; of sequences of L tokens [B L, C], token after token.
+        y: Classes [B] or [K, B]; of sequences the next tokens [B, L], of which those below 0 do not count.
 
     Returns:
         A scalar, or [K].
     """
     if logits.dim() == 2:
-        return functional.cross_entropy(logits, y)
+        return functional.cross_entropy(logits, y.flatten())
     losses: Tensor = _StackedCrossEntropy.apply(logits, y)
     return losses
+
+
+def losses(logits: Tensor, y: Tensor) -> Tensor:
+    """The cross-entropy of each sample [B], or of each token that counts; as `cross_entropy`, of which it is the mean."""
+    every = functional.cross_entropy(logits, y.flatten(), reduction="none")
+    return every[y.flatten() >= 0] if y.dim() > 1 else every
 
 
 def backward(losses: Tensor) -> None:

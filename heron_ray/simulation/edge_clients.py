@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heron_ray.data.directory import DataDirectory
+from heron_ray.directory import DataDirectory
 from heron_ray.edge import Population
 from heron_ray.edge.csv_files import parse_devices
 from heron_ray.edge.population import mixture

@@ -51,7 +51,8 @@ def digest_of(checkpoint: Checkpoint) -> str:
     return TrajectoryDigest(checkpoint.progress["digest"]).close(final_parameters(checkpoint.vectors))
 
 
-def _tensors(spec: ExperimentSpec, checkpoint: Checkpoint) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def restored(spec: ExperimentSpec, checkpoint: Checkpoint) -> tuple[SplitModel, FlatVector]:
+    """The model of a checkpoint, and the vector in which the parameters of the client's parts lie."""
     method, vectors = make_method(spec.method), checkpoint.vectors
     model = build_model(
         spec.model,
@@ -64,6 +65,12 @@ def _tensors(spec: ExperimentSpec, checkpoint: Checkpoint) -> Iterator[tuple[str
     client.load(vectors["federation/client"], method.shared_parts)
     if method.has_main_server:
         FlatVector({"back": model.back}).load(vectors["server/back"])
+    return model, client
+
+
+def _tensors(spec: ExperimentSpec, checkpoint: Checkpoint) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    method, vectors = make_method(spec.method), checkpoint.vectors
+    model, client = restored(spec, checkpoint)
     yield from _named(model, PARTS)
     prefix, suffix = "federation/kept.", f".{OWN}"
     for name in vectors:

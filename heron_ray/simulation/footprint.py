@@ -1,11 +1,11 @@
 """What a run takes of a machine: an estimate, made before it begins, from counted and tracked figures.
 
-    memory = processes x BASE + hosts x client peak + servers + data
+    memory = processes x BASE + hosts x client peak + servers + frozen x (hosts + servers) + data
 
 with hosts = the client actors (1 without Ray). A server holds its parameters four times (values, gradients, optimizer state,
-a copy on its way); a rule that needs the whole cohort at once holds a vector per client, attackers that know the cohort two.
-The data lie once with whoever loaded them and once in Ray's object store. The estimate errs on the large side: it is for
-letting experiments in.
+a copy on its way), and of text the logits of an evaluation; a rule that needs the whole cohort at once holds a vector per
+client, attackers that know the cohort two. `frozen` is what adapters leave as it is. The data lie once with whoever loaded them
+and once in Ray's object store. The estimate errs on the large side: it is for letting experiments in.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any, Final
 import torch
 
 from heron_ray.federation import make_defence
-from heron_ray.models import build_model
+from heron_ray.models import SplitModel, build_model
 from heron_ray.simulation.profile import client_costs
 from heron_ray.simulation.roles.collusion import colluding
+from heron_ray.simulation.setup import evaluation_batch
 from heron_ray.spec import ExperimentSpec
+from heron_ray.vectors import constants
 
 BASE_BYTES: Final = 350 * 2**20
 """Of a process that has imported torch: what it has for itself, measured on Linux with torch 2.15 for CPUs."""
@@ -65,7 +67,7 @@ def footprint(spec: ExperimentSpec, *, distributed: bool) -> Footprint:
     hosts = spec.compute.actors if distributed else 1
     processes = 1 + hosts + _SERVERS if distributed else 1
     peak = client_costs(spec).client_peak_bytes
-    servers = _server_bytes(spec)
+    servers = _server_bytes(spec) + _frozen_bytes(spec) * ((hosts + _SERVERS) if distributed else 1 + _SERVERS)
     data = _data_bytes(spec) * (2 if distributed else 1)
     return Footprint(
         cpus=float(hosts * spec.compute.threads),
@@ -76,8 +78,7 @@ def footprint(spec: ExperimentSpec, *, distributed: bool) -> Footprint:
 
 
 def _server_bytes(spec: ExperimentSpec) -> int:
-    meta = torch.device("meta")
-    model = build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device=meta)
+    model = _meta_model(spec)
     client, back = (
         sum(parameter.nbytes for part in parts for parameter in part.parameters())
         for parts in ((model.front, model.auxiliary), (model.back,))
@@ -88,10 +89,24 @@ def _server_bytes(spec: ExperimentSpec) -> int:
     gathered = held * client
     if spec.smashed_defence is not None and make_defence(spec.smashed_defence).rule is not None:
         gathered += spec.clients.cohort * back
-    return _COPIES * (client + back) + gathered
+    logits = _COPIES * 4 * evaluation_batch(spec) * spec.data.input_shape[0] * spec.data.classes if spec.data.is_text else 0
+    return _COPIES * (client + back) + gathered + logits
+
+
+def _frozen_bytes(spec: ExperimentSpec) -> int:
+    """What adapters leave as it is: every host and server holds all of it once."""
+    model = _meta_model(spec)
+    return sum(constant.nbytes for constant in constants(model.front, model.auxiliary, model.back))
+
+
+def _meta_model(spec: ExperimentSpec) -> SplitModel:
+    meta = torch.device("meta")
+    return build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device=meta)
 
 
 def _data_bytes(spec: ExperimentSpec) -> int:
+    if spec.data.is_text:
+        return _samples(spec.data) * 2 * 8 * math.prod(spec.data.input_shape)
     sample = 4 * math.prod(spec.data.input_shape) + 8
     return _samples(spec.data) * sample
 

@@ -59,10 +59,10 @@ def paper_convention(spec: ExperimentSpec) -> PaperConvention | None:
         spec: The experiment; no data are opened.
 
     Returns:
-        The three figures. None for methods that Table II does not have, and where adapters are trained.
+        The three figures. None for methods that Table II does not have, where adapters are trained, and for text.
     """
     method = spec.method
-    if not isinstance(method, PaperMethod) or spec.model.lora is not None:
+    if not isinstance(method, PaperMethod) or spec.model.lora is not None or spec.data.is_text:
         return None
     model = build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device="meta")
     x = torch.empty(spec.clients.batch_size, *spec.data.input_shape, device="meta")

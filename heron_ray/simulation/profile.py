@@ -129,7 +129,7 @@ def is_small(spec: ExperimentSpec) -> bool:
         return False
     model, samples, meter = _build_model(spec, torch.device("cpu")), 2, FlopMeter()
     with meter, torch.no_grad():
-        z = model.front(torch.zeros(samples, *spec.data.input_shape))
+        z = model.front(_blank_batch(spec, samples, torch.device("cpu"))[0])
         model.auxiliary(z)
         model.back(z)
     return meter.macs // samples * spec.clients.batch_size * 8 * LONGEST**2 <= _SMALL_MACS
@@ -346,10 +346,10 @@ class MeteredRound:
         return reply
 
     def _client(self) -> Client:
-        shape, size, steps = self._spec.data.input_shape, self._spec.clients.batch_size, self._spec.clients.local_steps
+        size, steps = self._spec.clients.batch_size, self._spec.clients.local_steps
 
         def batch(_: int) -> tuple[Tensor, Tensor]:
-            x, y = torch.zeros(size, *shape, device=self._device), self._integers(size)
+            x, y = _blank_batch(self._spec, size, self._device)
             self.tracker.label(x, "input")
             self.tracker.label(y, "input")
             return x, y
@@ -362,16 +362,12 @@ class MeteredRound:
             model=self._model,
             vector=self._vector,
             batch=batch,
-            positions=lambda _: self._integers(size),
+            positions=lambda _: torch.zeros(size, dtype=torch.int64, device=self._device),
             samples=self._samples,
         )
 
-    def _integers(self, count: int) -> Tensor:
-        return torch.zeros(count, dtype=torch.int64, device=self._device)
-
     def _constants(self) -> list[Tensor]:
-        parts = self._model.parts(self._method.client_parts).values()
-        return [constant for part in parts for constant in constants(part)]
+        return constants(*self._model.parts(self._method.client_parts).values())
 
     def _build_server(self) -> MainServer:
         model = _build_model(self._spec, self._server_device)
@@ -411,6 +407,13 @@ class MeteredRound:
     def _like(self, tensor: Tensor) -> Tensor:
         """Zeros of the same shape for the main server."""
         return torch.zeros(tensor.shape, dtype=tensor.dtype, device=self._server_device)
+
+
+def _blank_batch(spec: ExperimentSpec, samples: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Samples and labels of the spec's shapes, all zero."""
+    data = spec.data
+    x = torch.zeros(samples, *data.input_shape, dtype=torch.int64 if data.is_text else torch.float32, device=device)
+    return x, torch.zeros(samples, *data.target_shape, dtype=torch.int64, device=device)
 
 
 def _build_model(spec: ExperimentSpec, device: torch.device) -> SplitModel:

@@ -34,6 +34,8 @@ class RunResult:
     memory.
 
     `privacy`, only where messages are noised: `delta`, and per mechanism `epsilon_...` and the `releases_...` it stands for.
+
+    `perplexity`, only of text: {"test": of the whole model on the test split, "auxiliary": through the auxiliary head}.
     """
 
     state: Literal["SUCCEEDED", "CANCELLED"]
@@ -51,11 +53,12 @@ class RunResult:
     wall_seconds: float
     edge: dict[str, Any] | None = None
     privacy: dict[str, Any] | None = None
+    perplexity: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; no `edge` and no `privacy` where there is none."""
+        """Plain JSON values; no `edge`, `privacy` or `perplexity` where there is none."""
         values = dataclasses.asdict(self)
-        for name in ("edge", "privacy"):
+        for name in ("edge", "privacy", "perplexity"):
             if values[name] is None:
                 del values[name]
         return values

@@ -24,6 +24,9 @@ BLOCK_NUMBERS = 2**21
 """So many parameters, numbers in a layer's activations, and numbers of smashed data in a round may the clients of a block have
 together."""
 
+LOGIT_NUMBERS = 2**25
+"""So many logits may an evaluation of a language model hold at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
@@ -37,7 +40,7 @@ class Setup:
     def build(cls, spec: ExperimentSpec) -> Setup:
         """Load the data and partition them. Raises DataError."""
         dataset = load_dataset(spec.data, derive(spec.seed, Purpose.DATA))
-        labels, seed = dataset.train.y.numpy(), derive(spec.seed, Purpose.PARTITION)
+        labels, seed = dataset.labels, derive(spec.seed, Purpose.PARTITION)
         shards = partition(spec.partition, labels, spec.clients.count, seed, dataset.makers)
         return cls(spec=spec, dataset=dataset, shards=shards)
 
@@ -60,9 +63,7 @@ class Setup:
 
     def build_model(self) -> SplitModel:
         """The initial model, with the same values in every process. Raises SpecError if its device is not there."""
-        if self.spec.compute.device == "cuda" and not torch.cuda.is_available():
-            message = "cuda was asked for, but this process sees no CUDA device"
-            raise SpecError([SpecIssue(path="compute.device", message=message)], hint="set compute.device=cpu")
+        require_device(self.spec)
         return self._build(torch.device(self.spec.compute.device))
 
     def _build(self, device: torch.device) -> SplitModel:
@@ -73,3 +74,16 @@ class Setup:
             seed=self.spec.seed,
             device=device,
         )
+
+
+def require_device(spec: ExperimentSpec) -> None:
+    """Raise SpecError where the device that a spec asks for is not there."""
+    if spec.compute.device == "cuda" and not torch.cuda.is_available():
+        message = "cuda was asked for, but this process sees no CUDA device"
+        raise SpecError([SpecIssue(path="compute.device", message=message)], hint="set compute.device=cpu")
+
+
+def evaluation_batch(spec: ExperimentSpec) -> int:
+    """Samples per forward pass of an evaluation: of text no more than whose logits are `LOGIT_NUMBERS` numbers."""
+    asked, data = spec.evaluation.batch_size, spec.data
+    return min(asked, max(1, LOGIT_NUMBERS // (data.input_shape[0] * data.classes))) if data.is_text else asked

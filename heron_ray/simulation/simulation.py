@@ -175,7 +175,7 @@ class Simulation:
         privacy = self._spec.privacy
         self._ledger = PrivacyLedger(setup, privacy) if privacy is not None else None
         progress = self._restore()
-        report = partition_report(setup.shards, setup.dataset.train.y.numpy(), setup.dataset.classes)
+        report = partition_report(setup.shards, setup.dataset.labels, setup.dataset.label_count)
         self._edge = None if self._spec.edge is None else edge_report(self._spec, costs.client_peak_bytes)
         self._sink.emit(
             Started(
@@ -312,6 +312,7 @@ class Simulation:
             wall_seconds=self._wall_seconds(progress),
             edge=None if self._edge is None else _edge_result(self._edge, progress.virtual),
             privacy=None if self._ledger is None else self._ledger.result(progress.epsilons),
+            perplexity=_perplexity(scores) if self._spec.data.is_text else None,
         )
 
     def _vectors(self) -> dict[str, Float32Array]:
@@ -395,6 +396,10 @@ def _edge_result(report: Mapping[str, Any], virtual: VirtualTime) -> dict[str, A
         "simulated_time_to_accuracy_s": dict(virtual.reached_s),
         "clients_excluded": report["excluded"],
     }
+
+
+def _perplexity(scores: Mapping[str, float]) -> dict[str, float]:
+    return {"test": scores["test_perplexity"], "auxiliary": scores["auxiliary_test_perplexity"]}
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -362,10 +362,10 @@ class Floor:
 
         def client_output() -> Tensor:
             smashed: Tensor = self._model.front(x)
-            return smashed if self._head is None else functional.cross_entropy(self._head(smashed), y)
+            return smashed if self._head is None else stacked.cross_entropy(self._head(smashed), y)
 
         def server_output() -> Tensor:
-            return functional.cross_entropy(back(z), y)
+            return stacked.cross_entropy(back(z), y)
 
         work: dict[str, Callable[[], object]] = {
             "client_forward": torch.no_grad()(client_output),

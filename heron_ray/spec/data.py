@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from heron_ray.spec.section import Section
+from heron_ray.spec.relative_path import RelativePath
+from heron_ray.spec.samples import Samples
+from heron_ray.spec.text import E2eNlgData, ProseData, TextData
 
-
-def _stay_below(path: str) -> str:
-    """Refuse a path that could lead out of the folder it is meant to lie below: specs come from strangers."""
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or not path.isprintable():
-        raise PydanticCustomError(
-            "path", "must be a relative path with / and without .., below the folder HERON_DATA_DIR names"
-        )
-    return path
-
-
-RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_stay_below)]
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 PerChannel = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], Field(min_length=1, max_length=3)]
 PositivePerChannel = Annotated[tuple[Annotated[float, Field(gt=0, le=1e3)], ...], Field(min_length=1, max_length=3)]
 
 
-class DigitsData(Section):
+class DigitsData(Samples):
     """scikit-learn's 1,797 real 8x8 images of handwritten digits, split once and for all into 1,077/360/360."""
 
     kind: Literal["digits"] = Field(description="scikit-learn's handwritten digits.")
@@ -52,17 +42,12 @@ class DigitsData(Section):
         return (1, 8, 8)
 
     @property
-    def names_makers(self) -> bool:
-        """Whether the data say who made each sample."""
-        return False
-
-    @property
     def classes(self) -> int:
         """Number of classes."""
         return 10
 
 
-class SyntheticData(Section):
+class SyntheticData(Samples):
     """Gaussian clusters, one per class: as many samples as wanted, for scale and cost studies."""
 
     kind: Literal["synthetic"] = Field(description="Gaussian clusters around one random centre per class.")
@@ -78,18 +63,8 @@ class SyntheticData(Section):
         """Shape of one sample."""
         return (self.features,)
 
-    @property
-    def image_shape(self) -> tuple[int, int, int] | None:
-        """None: these samples are no images."""
-        return None
 
-    @property
-    def names_makers(self) -> bool:
-        """Nobody made these."""
-        return False
-
-
-class ImageFiles(Section):
+class ImageFiles(Samples):
     """What every data set of image files has: where it lies, what its images are, how many are used.
 
     Samples are x = (p / 255 - mean) / std for 8-bit pixels p, of shape (channels, height, width). Which images are used and
@@ -122,11 +97,6 @@ class ImageFiles(Section):
     def image_shape(self) -> tuple[int, int, int] | None:
         """The same: a sample is an image."""
         return self.input_shape
-
-    @property
-    def names_makers(self) -> bool:
-        """Whether the data say who made each sample: some kinds do where they are told how."""
-        return False
 
     @model_validator(mode="after")
     def _constants_fit_the_channels(self) -> Self:
@@ -204,5 +174,6 @@ class MnistData(ImageFiles):
 
 
 DataSpec: TypeAlias = Annotated[
-    DigitsData | SyntheticData | ImageFolderData | ParquetData | MnistData, Field(discriminator="kind")
+    DigitsData | SyntheticData | ImageFolderData | ParquetData | MnistData | ProseData | E2eNlgData | TextData,
+    Field(discriminator="kind"),
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from heron_ray.spec.data import RelativePath
+from heron_ray.spec.relative_path import RelativePath
 from heron_ray.spec.section import Section
 
 if TYPE_CHECKING:

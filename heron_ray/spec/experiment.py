@@ -14,6 +14,7 @@ from heron_ray.spec.attack import AttackSpec
 from heron_ray.spec.compute import ClientsSpec, ComputeSpec, EvaluationSpec, StopSpec
 from heron_ray.spec.data import DataSpec
 from heron_ray.spec.edge import EdgeSpec
+from heron_ray.spec.language import language_fault
 from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
@@ -138,6 +139,12 @@ class ExperimentSpec(Section):
         for path, (is_set, way_out) in unmeant.items():
             if is_set:
                 raise _contradiction(path, f"it is about cross_entropy, and method.objective is {objective}: use {way_out}")
+
+    @model_validator(mode="after")
+    def _text_meets_a_language_model(self) -> ExperimentSpec:
+        if (fault := language_fault(self)) is not None:
+            raise _contradiction(*fault)
+        return self
 
     @model_validator(mode="after")
     def _attack_and_defence_can_happen(self) -> ExperimentSpec:

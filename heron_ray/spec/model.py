@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
+from heron_ray.spec.gpt2 import Gpt2Model
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.section import Section
 
@@ -217,4 +218,4 @@ class Resnet18Model(Section):
         return 2 if self.stem == "imagenet" else 0
 
 
-ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel | Resnet18Model, Field(discriminator="kind")]
+ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel | Resnet18Model | Gpt2Model, Field(discriminator="kind")]

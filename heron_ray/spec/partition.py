@@ -20,6 +20,9 @@ Fault: TypeAlias = tuple[str, str] | None
 class _Partition(Section):
     """What all partitioners have in common."""
 
+    looks_at_labels: ClassVar[bool] = False
+    """Whether it divides samples by their labels, which sequences of text do not have."""
+
     def fault(self, clients: int, classes: int) -> Fault:
         """What can be told to be wrong before the data are there, for that many clients and classes."""
         del clients, classes
@@ -35,6 +38,7 @@ class IidPartition(_Partition):
 class DirichletPartition(_Partition):
     """Label skew: the smaller alpha, the fewer classes a client holds."""
 
+    looks_at_labels: ClassVar[bool] = True
     kind: Literal["dirichlet"] = Field(description="Label skew drawn from a Dirichlet distribution.")
     alpha: Alpha = Field(description="Concentration; 0.1 is strongly non-IID, 100 nearly IID.")
     law: Literal["per_class", "per_client", "balanced"] = Field(
@@ -54,6 +58,7 @@ class DirichletPartition(_Partition):
 class ShardsPartition(_Partition):
     """Label skew: samples sorted by label are cut into equal shards, and every client is dealt the same number of them."""
 
+    looks_at_labels: ClassVar[bool] = True
     kind: Literal["shards"] = Field(description="Shards of the samples sorted by label (McMahan et al., arXiv 1602.05629).")
     per_client: Count = Field(default=2, description="Shards of each client.")
 
@@ -61,6 +66,7 @@ class ShardsPartition(_Partition):
 class _ClassesEach(_Partition):
     """What partitioners that give every client a number of classes have in common."""
 
+    looks_at_labels: ClassVar[bool] = True
     classes: Count = Field(default=2, description="Classes that each client holds.")
 
     def fault(self, clients: int, classes: int) -> Fault:
@@ -144,6 +150,7 @@ class QuantityPartition(_Partition):
 class GammaSimilarityPartition(_Partition):
     """A share gamma of the samples is split evenly at random, the rest sorted by label and cut into consecutive pieces."""
 
+    looks_at_labels: ClassVar[bool] = True
     kind: Literal["gamma_similarity"] = Field(description="Partly IID, partly sorted by label (arXiv 1910.06378).")
     gamma: float = Field(ge=0, le=1, description="Share of the samples that is split IID. 1: iid. 0: all are sorted by label.")
 
@@ -151,6 +158,7 @@ class GammaSimilarityPartition(_Partition):
 class ExtremePartition(_Partition):
     """One label per client as far as it goes: classes are shared out over the clients in proportion to their samples."""
 
+    looks_at_labels: ClassVar[bool] = True
     kind: Literal["extreme"] = Field(description="One label per client; several whole classes where there are fewer clients.")
 
 

@@ -198,7 +198,7 @@ class ClientHost:
 
         def batch(step: int) -> tuple[Tensor, Tensor]:
             indices = torch.from_numpy(np.stack([one.indices(step) for one in batches]))
-            y = train.y.index_select(0, indices.view(-1)).view(indices.shape)
+            y = train.y.index_select(0, indices.view(-1)).view(*indices.shape, *train.y.shape[1:])
             x = train.x.index_select(0, indices.view(-1)).view(*indices.shape, *train.x.shape[1:])
             if self._transform is not None:
                 for samples, rows, number in zip(x, indices.numpy(), numbers, strict=True):

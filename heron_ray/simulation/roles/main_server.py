@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from heron_ray.federation import AggregationRule, make_attack, make_defence
 from heron_ray.federation.attacks.backdoor import Backdoor
@@ -19,6 +18,7 @@ from heron_ray.measure.accuracy import evaluate
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import MainServer as MethodServer
 from heron_ray.methods import Upload, make_method
+from heron_ray.models import stacked
 from heron_ray.optimizers import make_optimizer
 from heron_ray.privacy import ClipSamples
 from heron_ray.seeds import Purpose, derive, generator
@@ -26,7 +26,7 @@ from heron_ray.simulation import accounting
 from heron_ray.simulation.curvature import client_spectrum
 from heron_ray.simulation.leakage import leakage
 from heron_ray.simulation.messages import OWN, ClientState, Message
-from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.setup import Setup, evaluation_batch
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array, tensor_over
 from heron_ray.zo import estimator_quality
@@ -105,7 +105,7 @@ class MainServer:
 
         def loss() -> float:
             with torch.no_grad(), server.vector.hold_statistics():
-                return functional.cross_entropy(server.back(upload.z), upload.y).item()
+                return stacked.cross_entropy(server.back(upload.z), upload.y).item()
 
         return self._defence.admits(upload.z.cpu().numpy(), loss)
 
@@ -222,12 +222,14 @@ class MainServer:
                 self._heads,
                 split.x,
                 split.y,
-                batch_size=self._setup.spec.evaluation.batch_size,
+                batch_size=evaluation_batch(self._setup.spec),
                 device=self._device,
             )
             for head, score in scores.items():
                 metrics[f"{head}{name}_accuracy"] = score.accuracy
                 metrics[f"{head}{name}_loss"] = score.loss
+                if self._setup.dataset.is_text:
+                    metrics[f"{head}{name}_perplexity"] = score.perplexity
                 if self._setup.spec.evaluation.macro_f1:
                     metrics[f"{head}{name}_macro_f1"] = score.macro_f1
         if self._backdoor is not None:

@@ -1,4 +1,4 @@
-"""The folder that HERON_DATA_DIR names: the only place that data sets are read from."""
+"""The folder that HERON_DATA_DIR names: the only place that data sets, tokenizers and pretrained models are read from."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heron_ray.data.directory import DataDirectory
+from heron_ray.directory import DataDirectory
 from heron_ray.errors import DataError
 
 
