@@ -73,9 +73,16 @@ def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
         **{f"serialized, {way}": size(count) for way, count in (result.get("serialized_bytes") or {}).items()},
         "wall time": f"{result['wall_seconds']:.1f} s",
         **_edge_fields(result.get("edge")),
+        **{f"diagnosis {number}": diagnosis_text(one) for number, one in enumerate(result.get("diagnoses") or (), start=1)},
         "trajectory digest": result["trajectory_digest"],
         "spec hash": result["spec_hash"],
     }
+
+
+def diagnosis_text(diagnosis: Mapping[str, Any]) -> str:
+    """What a diagnosis says, on one line."""
+    name = diagnosis["name"].replace("_", " ")
+    return f"{name} (round {diagnosis['round']}): {diagnosis['message']}. {diagnosis['advice']}."
 
 
 def _edge_fields(edge: Mapping[str, Any] | None) -> dict[str, object]:
