@@ -38,7 +38,8 @@ class FrontJudgement:
 def judge_front(setup: Setup, front: nn.Module) -> FrontJudgement | None:
     """Compare a trained front model with the one that the run began with.
 
-    Each reader is ridge regression of the one-hot labels [n, C] on the smashed data [n, D], both centred, solved in its dual form
+    Each reader is ridge regression of the one-hot labels [n, C] on the smashed data [n, D], both centred, solved in its dual
+    form
 
         predictions = K(validation, train) (K + ridge I)^-1 Y,        K = Z Z^T,  ridge = 0.01 trace(K) / n
 

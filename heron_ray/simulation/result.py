@@ -29,7 +29,8 @@ class RunResult:
     `serialized_bytes` are what really went {"up", "down"} between processes, framing and clients' kept state included, since
     the run was started or resumed; None on the local executor. A broadcast counts once, however many clients read it.
 
-    `diagnoses` are what the run's figures showed to go wrong: round, name, message, advice and figures of each; most runs have none.
+    `diagnoses` are what the run's figures showed to go wrong: round, name, message, advice and figures of each; most runs have
+    none.
 
     `edge`, only where devices are simulated: `simulated_time_s` of all rounds, `energy_j` of all clients,
     `simulated_time_to_accuracy_s` by validation accuracy (as far as evaluations saw it reached), `clients_excluded` for want of

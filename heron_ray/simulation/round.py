@@ -37,7 +37,7 @@ class RoundOutcome:
     server_is_finite: bool
     scrutiny: Scrutiny
     filtered: Mapping[str, float] = field(default_factory=dict)
-    probes: ProbeFigures = ProbeFigures()
+    probes: ProbeFigures = field(default_factory=ProbeFigures)
     filtered_clients: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -56,7 +56,7 @@ _START = _Barrier(number=0, mean=None)
 class _Tally:
     losses: list[float] = field(default_factory=list)
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
-    probes: ProbeFigures = ProbeFigures()
+    probes: ProbeFigures = field(default_factory=ProbeFigures)
 
     def add(self, progress: Progress) -> None:
         self.losses += progress.losses

@@ -31,8 +31,8 @@ class AbsentClients(Signature):
     """Clients that never finished a round, judged once: after ten expected turns per client, or at the run's end if that comes
     first; then only if they are more than 5 % of all.
 
-    Reasons, the first that fits: `memory` (the device cannot hold the method's peak), `availability` (it was there in no round),
-    `cut` (sampled, but every time it vanished, was late or came after enough others), `sampling` (never drawn).
+    Reasons, the first that fits: `memory` (the device cannot hold the method's peak), `availability` (it was there in no
+    round), `cut` (sampled, but every time it vanished, was late or came after enough others), `sampling` (never drawn).
     """  # noqa: D205 - the summary is the condition
 
     name: ClassVar[str] = "absent_clients"
@@ -117,10 +117,12 @@ class AbsentClients(Signature):
 
 
 _ADVICE: Final[Mapping[str, str]] = {
-    "memory": "Their devices are too small: lower clients.batch_size or the model's widths, or choose a leaner method (heron profile).",
+    "memory": "Their devices are too small: lower clients.batch_size or the model's widths, or choose a leaner method (heron "
+    "profile).",
     "availability": "They are there in no round: look at edge.availability.",
     "cut": "They are always cut short: raise edge.deadline_s, lower edge.oversample or edge.dropout, or have them do less.",
-    "sampling": "They were never drawn: use more rounds or a larger clients.per_round, and read results as those of the others.",
+    "sampling": "They were never drawn: use more rounds or a larger clients.per_round, and read results as those of the "
+    "others.",
 }
 
 

@@ -40,8 +40,8 @@ class ExplodingProbes(Signature):
                 f"for {ROUNDS} rounds"
             ),
             advice=(
-                "Such differences tell nothing of the slope. Lower the perturbation scale mu tenfold; where mu is small already, the "
-                "parameters themselves have grown: lower method.client_optimizer.lr"
+                "Such differences tell nothing of the slope. Lower the perturbation scale mu tenfold; where mu is small "
+                "already, the parameters themselves have grown: lower method.client_optimizer.lr"
             ),
             figures={"root_mean_square": size, "loss": loss, "probes": seen.probes.count},
         )

@@ -22,11 +22,13 @@ class GraphInClient(Signature):
         if not self.run.spec.method.probes_clients or not saved:
             return None
         return Finding(
-            message=f"{self.run.spec.method.kind}'s clients take no gradients, yet autograd saves {saved:,} bytes in their round",
+            message=(
+                f"{self.run.spec.method.kind}'s clients take no gradients, yet autograd saves {saved:,} bytes in their round"
+            ),
             advice=(
-                "Some layer of the front model or the auxiliary head works on tensors that require gradients: keep its tensors as "
-                "parameters or buffers of the module, and do without torch.enable_grad and requires_grad_ in its forward pass. "
-                "heron profile names what the client's peak memory is made of (activation_cache is what a graph holds)"
+                "Some layer of the front model or the auxiliary head works on tensors that require gradients: keep its tensors "
+                "as parameters or buffers of the module, and do without torch.enable_grad and requires_grad_ in its forward "
+                "pass. heron profile names what the client's peak memory is made of (activation_cache is what a graph holds)"
             ),
             figures={"saved_bytes": saved, "first_seen": seen.round},
         )

@@ -10,7 +10,8 @@ ROUNDS: Final = 20
 """Of shorter runs the front model is not judged: they have hardly begun."""
 
 GAIN: Final = 0.02
-"""By less than this the reader of the trained front model is better: about a standard error of the difference at 500 samples."""
+"""By less than this the reader of the trained front model is better: about a standard error of the difference at 500
+samples."""
 
 
 class NoBetterThanFrozen(Signature):
@@ -35,13 +36,14 @@ class NoBetterThanFrozen(Signature):
             return None
         return Finding(
             message=(
-                f"a linear reader gets {front.trained_accuracy:.3f} of {front.samples} validation samples right on the trained front "
-                f"model's smashed data and {front.untrained_accuracy:.3f} on the untrained one's: training the clients seems to have "
-                f"been for nothing (their front's parameters moved by {front.movement:.3g} of their length)"
+                f"a linear reader gets {front.trained_accuracy:.3f} of {front.samples} validation samples right on the trained "
+                f"front model's smashed data and {front.untrained_accuracy:.3f} on the untrained one's: training the clients "
+                f"seems to have been for nothing (their front's parameters moved by {front.movement:.3g} of their length)"
             ),
             advice=(
-                "Run the control: the same experiment with method.kind=frozen_client. If it does as well, the cut is so wide that "
-                "random features suffice (narrow model.front's last layer), or the clients learn too slowly (learning rate, probes, mu)"
+                "Run the control: the same experiment with method.kind=frozen_client. If it does as well, the cut is so wide "
+                "that random features suffice (narrow model.front's last layer), or the clients learn too slowly (learning "
+                "rate, probes, mu)"
             ),
             figures={
                 "trained_accuracy": front.trained_accuracy,

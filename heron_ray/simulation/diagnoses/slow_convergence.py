@@ -19,22 +19,24 @@ FALL: Final = 0.1
 """A loss that has not fallen by this share of its first value is a slow one."""
 
 EVEN: Final = 0.7
-"""|mean| over root mean square of the forward differences. The slope along random directions has mean 0, curvature has not: from
-here on (1 / sqrt 2) it makes up half of the mean square."""
+"""|mean| over root mean square of the forward differences. The slope along random directions has mean 0, curvature has not:
+from here on (1 / sqrt 2) it makes up half of the mean square."""
 
 COSINE: Final = 0.5
 """Of the cosine that q probes in d dimensions give where mu is right; below, mu is not."""
 
 
 class SlowConvergence(Signature):
-    """From round 50 on, the mean loss of the last 5 rounds is above 90 % of that of the first 5. Causes, the first that fits:
+    """From round 50 on, the mean loss of the last 5 rounds is above 90 % of that of the first 5.
+
+    Causes, the first that fits:
 
     - **mu in the noise floor of float32**: the probes vanish (see `vanishing_probes`), or the estimator series show a cosine
       below .01 with a relative error of 1 give or take .01: no difference was seen.
     - **mu too large**: forward differences have |mean| / root mean square above .7, which is curvature, or the mean
       `estimate_cosine` so far is below half of sqrt(q / (q + d - 1)).
-    - **a high effective rank**: 2.3 (kappa + 2) / (cohort h q) is more than the rounds so far: as many rounds as the quadratic of
-      docs/landscape.md takes to a tenth of its loss, at least.
+    - **a high effective rank**: 2.3 (kappa + 2) / (cohort h q) is more than the rounds so far: as many rounds as the quadratic
+      of docs/landscape.md takes to a tenth of its loss, at least.
     - none of these: the learning rate, the number of probes or the data.
     """
 

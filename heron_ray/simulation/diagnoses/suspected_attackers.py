@@ -34,7 +34,7 @@ TRACKED: Final = 10_000
 
 @dataclass(slots=True)
 class _Record:
-    """Of one client since it first stood apart: rounds, those in which it did by kind, and the left-out ones that chance has."""
+    """Of one client since it first stood apart: rounds, those in which it did by kind, and how often chance leaves it out."""
 
     rounds: int = 0
     norm: int = 0
@@ -119,9 +119,9 @@ class SuspectedAttackers(Signature):
         return Finding(
             message=f"{len(suspects)} clients stand apart from the others again and again: {told}{more}",
             advice=(
-                "They may be Byzantine, or hold data unlike all others' (heron partition FILE shows who holds what): a rule that leaves "
-                "out rare clients loses their data. Against attackers choose a robust aggregation or smashed_defence "
-                "(docs/byzantine.md); norm alone: aggregation.kind=norm_bounding"
+                "They may be Byzantine, or hold data unlike all others' (heron partition FILE shows who holds what): a rule "
+                "that leaves out rare clients loses their data. Against attackers choose a robust aggregation or "
+                "smashed_defence (docs/byzantine.md); norm alone: aggregation.kind=norm_bounding"
             ),
             figures={"clients": {str(client): why for client, why in suspects.items()}},
         )

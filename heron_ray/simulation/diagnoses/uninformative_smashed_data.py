@@ -29,8 +29,8 @@ class UninformativeSmashedData(Signature):
     """Over the last 6 evaluations, the later three against the earlier three: the clients' auxiliary loss has fallen by 5 % or
     more, the main server's best validation accuracy has risen by less than .01 and is below half way from chance to 1.
 
-    Whom it names: the back model, where the auxiliary head reads the same smashed data .05 better; else the auxiliary head, where
-    it has more parameters than the front model, whose work it then does; else the cut.
+    Whom it names: the back model, where the auxiliary head reads the same smashed data .05 better; else the auxiliary head,
+    where it has more parameters than the front model, whose work it then does; else the cut.
     """  # noqa: D205 - the summary is the condition
 
     name: ClassVar[str] = "uninformative_smashed_data"
@@ -67,8 +67,8 @@ class UninformativeSmashedData(Signature):
             return None
         return Finding(
             message=(
-                f"the clients' loss fell from {before:.4g} to {after:.4g} in the last {EVALUATIONS} evaluations, while the main "
-                f"server's validation accuracy stays at {best:.3f} (auxiliary head: {auxiliary:.3f})"
+                f"the clients' loss fell from {before:.4g} to {after:.4g} in the last {EVALUATIONS} evaluations, while the "
+                f"main server's validation accuracy stays at {best:.3f} (auxiliary head: {auxiliary:.3f})"
             ),
             advice=self._advice(auxiliary - best),
             figures={
@@ -83,19 +83,19 @@ class UninformativeSmashedData(Signature):
     def _advice(self, ahead: float) -> str:
         if ahead >= AHEAD:
             return (
-                "The auxiliary head reads the same smashed data better, so they do tell something, and the back model does not take "
-                "it up: look at method.server_optimizer.lr, the depth of model.back and smashed_defence"
+                "The auxiliary head reads the same smashed data better, so they do tell something, and the back model does not "
+                "take it up: look at method.server_optimizer.lr, the depth of model.back and smashed_defence"
             )
         model = self.run.setup.build_model()
         front, auxiliary = (sum(one.numel() for one in part.parameters()) for part in (model.front, model.auxiliary))
         if auxiliary > front:
             return (
-                f"The auxiliary head has {auxiliary:,} parameters and the front model {front:,}: it learns in the front's place. "
-                "Use a smaller head (model.auxiliary), or a later cut"
+                f"The auxiliary head has {auxiliary:,} parameters and the front model {front:,}: it learns in the front's "
+                "place. Use a smaller head (model.auxiliary), or a later cut"
             )
         return (
-            "The cut lets too little through for the main server to build on: widen the front model's last layer or cut elsewhere "
-            "(model.front), and compare with a run of method.kind=frozen_client"
+            "The cut lets too little through for the main server to build on: widen the front model's last layer or cut "
+            "elsewhere (model.front), and compare with a run of method.kind=frozen_client"
         )
 
     def state(self) -> dict[str, Any]:

@@ -13,8 +13,8 @@ EPS: Final = 2.0**-23
 """Spacing of float32 numbers at 1."""
 
 FLOOR: Final = 4.0
-"""Loss differences below so many float32 spacings of the loss are rounding: a loss is a mean of B rounded values, and two of them
-that ought to be equal differ by about one spacing (README of the signature: docs/diagnosis.md has what was measured)."""
+"""Loss differences below so many float32 spacings of the loss are rounding: a loss is a mean of B rounded values, and two of
+them that ought to be equal differ by about one spacing (README of the signature: docs/diagnosis.md has what was measured)."""
 
 ZEROS: Final = 0.9
 """With so large a share of differences that are exactly zero, an estimate is a matter of the remaining few."""
@@ -51,13 +51,13 @@ class VanishingProbes(Signature):
         size = math.sqrt(seen.probes.squares / seen.probes.count)
         return Finding(
             message=(
-                f"the clients' probes do not change the loss: {seen.probes.zeros} of {seen.probes.count} differences are exactly "
-                f"zero, their root mean square is {size:.2g} at a loss of {seen.loss or 0:.3g}, for {ROUNDS} rounds"
+                f"the clients' probes do not change the loss: {seen.probes.zeros} of {seen.probes.count} differences are "
+                f"exactly zero, their root mean square is {size:.2g} at a loss of {seen.loss or 0:.3g}, for {ROUNDS} rounds"
             ),
             advice=(
-                "The estimate is float32 rounding. Raise the perturbation scale mu tenfold (with direction: sphere a step of length mu "
-                "is spread over all d parameters: mu of about 1e-3 sqrt(d) / 50), or look for a front model that has died: dead ReLUs, "
-                "constant input. evaluation.estimator_quality=true then shows a cosine near 0"
+                "The estimate is float32 rounding. Raise the perturbation scale mu tenfold (with direction: sphere a step of "
+                "length mu is spread over all d parameters: mu of about 1e-3 sqrt(d) / 50), or look for a front model that has "
+                "died: dead ReLUs, constant input. evaluation.estimator_quality=true then shows a cosine near 0"
             ),
             figures={"zeros": seen.probes.zeros, "probes": seen.probes.count, "root_mean_square": size, "loss": seen.loss},
         )

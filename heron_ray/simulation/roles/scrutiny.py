@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from heron_ray.vectors import Float32Array
 
 SKETCH = 256
-"""Numbers S that stand for an update of P: the cosine of two sketches is that of the updates give or take 1 / sqrt(S) = .06, and
-exact where P is no larger. A kilobyte per client and round."""
+"""Numbers S that stand for an update of P: the cosine of two sketches is that of the updates give or take 1 / sqrt(S) = .06,
+and exact where P is no larger. A kilobyte per client and round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Scrutiny:
 class Scrutineer:
     """Looks at updates as they come, and keeps a sketch of each until the round ends.
 
-    A sketch adds the coordinates j, j + S, j + 2S, ... of an update, each with a sign of its own: a count sketch (Charikar et al.,
-    2002) with j mod S as its hash. The signs come from one fixed sequence: they are no draw of the experiment.
+    A sketch adds the coordinates j, j + S, j + 2S, ... of an update, each with a sign of its own: a count sketch (Charikar et
+    al., 2002) with j mod S as its hash. The signs come from one fixed sequence: they are no draw of the experiment.
 
     Args:
         size: P.
