@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from api.domain.records import ExperimentRecord
 from api.domain.states import State
 
@@ -9,13 +12,19 @@ MOST_AHEAD = 1000
 """Experiments ahead in the queue are counted up to here."""
 
 
-def explain(experiment: ExperimentRecord, *, ahead: int) -> str:
+def explain(experiment: ExperimentRecord, *, ahead: int, diagnoses: Sequence[Mapping[str, Any]] = ()) -> str:
     """One sentence.
 
     Args:
         experiment: Whose state is explained.
         ahead: How many queued experiments are older, counted up to `MOST_AHEAD`.
+        diagnoses: What its rounds have shown to go wrong: name, round and message of each.
     """
+    found = [f"{one['name'].replace('_', ' ')} (round {one['round']}): {one['message']}" for one in diagnoses]
+    return "; ".join([_standing(experiment, ahead), *found])
+
+
+def _standing(experiment: ExperimentRecord, ahead: int) -> str:
     told = experiment.message or experiment.reason
     match experiment.state:
         case State.QUEUED:

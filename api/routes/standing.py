@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=ref
 
 @router.get("/{id}/why", responses=refusals(404))
 def explain_standing(id: str, store: StoreParameter) -> Standing:
-    """Say why an experiment stands where it does: what it waits for, what ended it."""
+    """Say why an experiment stands where it does: what it waits for, what ended it, what its rounds have shown to go wrong."""
     record, ahead = store.get(id), store.ahead(id, most=MOST_AHEAD)
     return Standing(
         id=record.id,
@@ -23,7 +23,7 @@ def explain_standing(id: str, store: StoreParameter) -> Standing:
         reason=record.reason,
         waiting=record.waiting,
         ahead=ahead,
-        why=explain(record, ahead=ahead),
+        why=explain(record, ahead=ahead, diagnoses=[event.data for event in store.diagnoses(id)]),
     )
 
 

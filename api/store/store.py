@@ -225,6 +225,12 @@ class Store(AttemptStore, QueueStore):
             statement = select(EventRow).where(EventRow.experiment == number, EventRow.id > after)
             return [row.to_record() for row in session.scalars(statement.order_by(EventRow.id).limit(limit))]
 
+    def diagnoses(self, id: str) -> builtins.list[EventRecord]:
+        """Its events that tell of something going wrong in its rounds, in order. Raises NotFoundError."""
+        with self._reading() as session:
+            mine = (EventRow.experiment == find(session, id).number, EventRow.kind == "diagnosis")
+            return [row.to_record() for row in session.scalars(select(EventRow).where(*mine).order_by(EventRow.id))]
+
     def request_cancel(self, id: str) -> ExperimentRecord:
         """Cancel: at once where it is queued, else ask the dispatcher to; asking twice is no error.
 

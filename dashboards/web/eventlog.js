@@ -36,6 +36,7 @@ function words({ kind, data }) {
     const accuracy = data.metrics.test_accuracy;
     return `${data.round} of ${data.rounds}${accuracy === undefined ? "" : `, test accuracy ${percent(accuracy)}`}`;
   }
+  if (kind === "diagnosis") return `${data.name.replaceAll("_", " ")} (round ${data.round}): ${data.message}. ${data.advice}.`;
   if (kind === "started") return data.after_round ? `after round ${data.after_round}` : `${data.rounds} rounds ahead`;
   if (kind === "finished") return data.result?.rounds === undefined ? "" : `after ${data.result.rounds} rounds`;
   return Object.entries(data).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");

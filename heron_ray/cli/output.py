@@ -75,6 +75,7 @@ def result_fields(result: Mapping[str, Any]) -> dict[str, object]:
         "wall time": f"{result['wall_seconds']:.1f} s",
         **_edge_fields(result.get("edge")),
         **_privacy_fields(result.get("privacy")),
+        **{f"diagnosis {number}": diagnosis_text(one) for number, one in enumerate(result.get("diagnoses") or (), start=1)},
         "trajectory digest": result["trajectory_digest"],
         "spec hash": result["spec_hash"],
     }
@@ -91,6 +92,12 @@ def _privacy_fields(privacy: Mapping[str, Any] | None) -> dict[str, object]:
         for name, word in words.items()
         if f"epsilon_{name}" in privacy
     }
+
+
+def diagnosis_text(diagnosis: Mapping[str, Any]) -> str:
+    """What a diagnosis says, on one line."""
+    name = diagnosis["name"].replace("_", " ")
+    return f"{name} (round {diagnosis['round']}): {diagnosis['message']}. {diagnosis['advice']}."
 
 
 def _edge_fields(edge: Mapping[str, Any] | None) -> dict[str, object]:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from heron_ray.cli.output import diagnosis_text
+
 if TYPE_CHECKING:
     from heron_ray.simulation import Event
 
@@ -25,6 +27,9 @@ class Board(Protocol):
 
     def draw(self, track: Track) -> None:
         """Show a track as it is now."""
+
+    def announce(self, track: Track) -> None:
+        """Show a track's news, to stay."""
 
 
 class Track:
@@ -54,6 +59,10 @@ class Track:
             self.round, self.rounds = data["round"], data["rounds"]
             self.accuracy = data["metrics"].get("validation_accuracy", self.accuracy)
             self.news = f"{self.round}/{self.rounds} rounds" if self.tenths > before else ""
+        elif kind == "diagnosis":
+            self.news = diagnosis_text(data)
+            self._board.announce(self)
+            return
         else:
             return
         self._board.draw(self)
@@ -78,7 +87,7 @@ class TrackSink:
 
     def emit(self, event: Event) -> None:
         """Pass on the events that a track understands; the others are not even copied."""
-        if event.kind in ("started", "round_finished"):
+        if event.kind in ("started", "round_finished", "diagnosis"):
             self._track.show(event.kind, {name: getattr(event, name) for name in event.__dataclass_fields__})
 
 
@@ -113,6 +122,10 @@ class Bars:
         if track.state in ("SUCCEEDED", "FAILED", "CANCELLED"):
             self._progress.stop_task(task)
 
+    def announce(self, track: Track) -> None:
+        """A line above the bars."""
+        self._progress.console.print(f"{track.name}: {track.news}", markup=False, highlight=False, soft_wrap=True)
+
     def __enter__(self) -> Self:
         """Start drawing."""
         self._progress.start()
@@ -134,6 +147,10 @@ class Lines:
         """Print the track's news, if it has any."""
         if track.news:
             click.echo(f"{track.name}: {track.news}{', ' + track.score if track.score else ''}", err=True)
+
+    def announce(self, track: Track) -> None:
+        """A line like any other."""
+        click.echo(f"{track.name}: {track.news}", err=True)
 
     def __enter__(self) -> Self:
         """Nothing to start."""

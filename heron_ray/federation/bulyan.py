@@ -34,7 +34,7 @@ class Bulyan(Gathered):
 
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The formula above."""
-        chosen = [updates[i] for i in self._choose(squared_distances(updates))]
+        chosen = [updates[i] for i in self.keep_only(self._choose(squared_distances(updates)))]
         keep = len(chosen) - 2 * self._f
         return np.concatenate([mean_around_median(block, keep) for block in blocks(chosen)])
 

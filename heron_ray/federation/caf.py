@@ -33,7 +33,9 @@ class Caf(Gathered):
 
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The formula above."""
-        return mean(updates, self._weights(products(updates)))
+        weights = self._weights(products(updates))
+        self.keep_only(np.flatnonzero(weights).tolist())
+        return mean(updates, weights)
 
     def _weights(self, inner: NDArray[np.float64]) -> NDArray[np.float64]:
         """The c with the smallest largest eigenvalue, from the inner products of the updates [n, n]."""

@@ -39,11 +39,8 @@ class ClippedClustering(Gathered):
         seen = np.minimum(lengths, _LARGEST).astype(np.float32)
         self._seen = np.concatenate([self._seen, seen])[-self._memory * len(updates) :]
         median = float(np.median(self._seen))
-        clipped = (
-            update if is_usual else shortened(update, length, median)
-            for update, length, is_usual in zip(updates, lengths, seen <= median, strict=True)
-        )
-        return mean([update for update, is_chosen in zip(clipped, _larger_cluster(updates), strict=True) if is_chosen])
+        chosen = self.keep_only(np.flatnonzero(_larger_cluster(updates)).tolist())
+        return mean([updates[i] if seen[i] <= median else shortened(updates[i], lengths[i], median) for i in chosen])
 
     def state(self) -> dict[str, Float32Array]:
         """The norms seen so far, in the order of rounds and clients."""

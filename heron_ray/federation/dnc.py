@@ -40,7 +40,7 @@ class Dnc(Gathered):
             seen = np.sort(draw.choice(length, size=min(self._sub_dim, length), replace=False))
             order = np.argsort(_scores(np.stack([update[seen] for update in updates])), kind="stable")
             stood_out[order[len(updates) - self._f :]] += 1
-        return mean([updates[i] for i in np.flatnonzero(stood_out == stood_out.min()).tolist()])
+        return mean([updates[i] for i in self.keep_only(np.flatnonzero(stood_out == stood_out.min()).tolist())])
 
 
 def _scores(rows: Float32Array) -> NDArray[np.float64]:

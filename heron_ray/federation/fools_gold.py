@@ -48,6 +48,7 @@ class FoolsGold(Gathered):
         alike = cosines(products(histories))
         np.fill_diagonal(alike, 0)
         weights = _weights(alike)
+        self.keep_only(np.flatnonzero(weights).tolist())
         return mean(updates, weights) if weights.any() else np.zeros_like(updates[0])
 
     def state(self) -> dict[str, Float32Array]:

@@ -46,6 +46,11 @@ class Gathered(AggregationRule):
         self._updates, self._clients, self._draw = [], [], None
         return joined
 
+    def keep_only(self, chosen: Sequence[int]) -> Sequence[int]:
+        """Note that a result is made of these places alone; returns them."""
+        self.left_out = tuple(sorted(set(range(len(self._updates))) - set(chosen)))
+        return chosen
+
     @abstractmethod
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The joined update [P] of the cohort's n updates [P]."""

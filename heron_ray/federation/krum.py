@@ -35,4 +35,4 @@ class Krum(Gathered):
         distances = squared_distances(updates)
         np.fill_diagonal(distances, np.inf)
         scores = np.sort(distances, axis=1)[:, : len(updates) - self._f - 2].sum(axis=1)
-        return mean([updates[i] for i in np.argsort(scores, kind="stable")[: self._m]])
+        return mean([updates[i] for i in self.keep_only(np.argsort(scores, kind="stable")[: self._m].tolist())])

@@ -33,7 +33,7 @@ class Mda(Gathered):
 
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The formula above."""
-        return mean([updates[i] for i in closest_together(squared_distances(updates), self._f)])
+        return mean([updates[i] for i in self.keep_only(closest_together(squared_distances(updates), self._f))])
 
 
 def closest_together(distances: NDArray[np.float64], f: int) -> list[int]:

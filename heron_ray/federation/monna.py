@@ -36,4 +36,5 @@ class Monna(Gathered):
             raise ValueError(f"the trusted client {self._trusted} sent no update in this round")
         trusted = updates[self._clients.index(self._trusted)].astype(np.float64)
         distances = norms(update - trusted for update in updates)
-        return mean([updates[i] for i in np.argsort(distances, kind="stable")[: len(updates) - self._f]])
+        nearest = np.argsort(distances, kind="stable")[: len(updates) - self._f].tolist()
+        return mean([updates[i] for i in self.keep_only(nearest)])

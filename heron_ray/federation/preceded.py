@@ -33,7 +33,9 @@ class Preceded(Gathered):
         clients = self._clients if len(vectors) == len(self._clients) else [None] * len(vectors)
         for vector, client in zip(vectors, clients, strict=True):
             self._rule.add(vector, 1, client)
-        return self._rule.result(self._draw)
+        joined = self._rule.result(self._draw)
+        self.left_out = self._rule.left_out if len(vectors) == len(self._clients) else ()
+        return joined
 
     def state(self) -> dict[str, Float32Array]:
         """The rule's."""

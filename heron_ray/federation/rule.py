@@ -14,7 +14,13 @@ class AggregationRule(ABC):
     """Joins the updates of one round's cohort, given one by one in canonical client order.
 
     An update is a client's vector minus the broadcast one, [P].
+
+    Attributes:
+        left_out: After `result`, the places (in the order of `add`) of updates that had no part in it at all; always empty for
+            rules that give every update a part.
     """
+
+    left_out: tuple[int, ...] = ()
 
     @abstractmethod
     def add(self, update: Float32Array, samples: int, client: int | None = None) -> None:

@@ -38,7 +38,7 @@ class SignGuard(Gathered):
         usual = (self._lower * median <= lengths) & (lengths <= self._upper * median)
         both = usual & largest_cluster(self._signs(updates))
         chosen = np.flatnonzero(both if both.any() else usual).tolist()
-        return mean([shortened(updates[i], lengths[i], median) for i in chosen])
+        return mean([shortened(updates[i], lengths[i], median) for i in self.keep_only(chosen)])
 
     def _signs(self, updates: Sequence[Float32Array]) -> NDArray[np.float64]:
         """Shares of positive, zero and negative values [n, 3]."""

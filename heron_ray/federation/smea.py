@@ -36,7 +36,7 @@ class Smea(Gathered):
 
     def join(self, updates: Sequence[Float32Array]) -> Float32Array:
         """The formula above."""
-        return mean([updates[i] for i in _least_spread(products(updates), len(updates) - self._f)])
+        return mean([updates[i] for i in self.keep_only(_least_spread(products(updates), len(updates) - self._f))])
 
 
 def _least_spread(inner: NDArray[np.float64], size: int) -> tuple[int, ...]:

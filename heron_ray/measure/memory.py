@@ -74,6 +74,7 @@ class MemoryTracker(TorchDispatchMode):
         self._saving: saved_tensors_hooks | None = None
         self._live_bytes = 0
         self._peak_bytes = 0
+        self._saved_bytes = 0
         self._peak: list[tuple[_Storage, int]] = []
 
     @property
@@ -85,6 +86,11 @@ class MemoryTracker(TorchDispatchMode):
     def peak_bytes(self) -> int:
         """The largest number of bytes counted at any one moment so far."""
         return self._peak_bytes
+
+    @property
+    def saved_bytes(self) -> int:
+        """Bytes of the tensors that autograd saved for a backward pass, each time that it did: 0 where no graph was built."""
+        return self._saved_bytes
 
     @property
     def peak_parts(self) -> dict[str, int]:
@@ -210,6 +216,7 @@ class MemoryTracker(TorchDispatchMode):
 
     def _pack(self, tensor: Tensor) -> tuple[Tensor, int]:
         """Note that autograd saves a tensor; keep its version, to be checked when it is used."""
+        self._saved_bytes += tensor.nbytes
         self._name(tensor, ACTIVATION_CACHE, instead_of=(ACTIVATIONS,))
         return tensor, tensor._version
 

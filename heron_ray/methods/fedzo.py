@@ -42,6 +42,7 @@ class FedZo(Method[FedZoMethod]):
             loss_at_theta = loss()
             seeds = client.direction_seeds(step, spec.zeroth_order.probes)
             coefficients = estimator.probe(loss, loss_at_theta, seeds)
+            client.tell(coefficients)
             optimizer.step(theta, estimator.gradient(seeds, coefficients))
             total += loss_at_theta
             del x, y, loss  # before the next batch comes

@@ -54,6 +54,7 @@ class Heron(Method[HeronMethod]):
             del z
             seeds = client.direction_seeds(step, spec.zeroth_order.probes)
             coefficients = estimator.probe(loss, loss_at_theta, seeds)
+            client.tell(coefficients)
             optimizer.step(theta, estimator.gradient(seeds, coefficients))
             if spec.upload == "scalars":
                 told_seeds += seeds

@@ -61,6 +61,7 @@ class HoSfl(Method[HoSflMethod]):
 
             seeds = direction_seeds(client.seed, client.round, ALL_CLIENTS, step, spec.probes)
             own = estimator.probe(along, nothing, seeds)
+            client.tell(own)
             del x, z, dz, along
             mean = yield Exchange(scalars=torch.stack(own), seeds=len(seeds))
             assert mean is not None  # noqa: S101 - an exchange is answered

@@ -118,6 +118,7 @@ class Client:
         optimizer_state: Optimizer state kept from the client's previous round, empty if none.
         memory: What else it kept from there, empty if nothing.
         compiled: Its forward passes where they are compiled, else None.
+        told: Takes the coefficients of its probes, step after step, where somebody watches them; they change nothing.
     """
 
     number: int | tuple[int, ...]
@@ -132,6 +133,12 @@ class Client:
     optimizer_state: Mapping[str, Tensor] = field(default_factory=dict)
     memory: Mapping[str, Tensor] = field(default_factory=dict)
     compiled: ClientForwards | None = None
+    told: list[Tensor] | None = None
+
+    def tell(self, coefficients: Sequence[Tensor]) -> None:
+        """Let a step's probes be seen, where somebody watches them."""
+        if self.told is not None:
+            self.told += coefficients
 
     def forwards(self, objective: ObjectiveKind) -> ClientForwards:
         """The forward passes of a client that takes no gradients; only those with cross-entropy are ever compiled."""

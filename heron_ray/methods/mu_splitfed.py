@@ -48,7 +48,9 @@ class MuSplitFed(Method[MuSplitFedMethod]):
             delta = yield Upload(z=z, y=y, also={"smashed_above": above, "smashed_below": below})
             assert delta is not None  # noqa: S101 - a coupled method is answered
             del x, y, front, z, above, below
-            optimizer.step(theta, estimator.gradient(seeds, [estimator.coefficient(delta)]))
+            coefficients = [estimator.coefficient(delta)]
+            client.tell(coefficients)
+            optimizer.step(theta, estimator.gradient(seeds, coefficients))
         return ClientUpdate(state=optimizer.state)
 
     def server_step(self, server: MainServer, upload: Upload) -> tuple[Tensor, Tensor | None]:

@@ -60,7 +60,7 @@ class EdgeRounds:
         self._spec, self._batch_size = setup.spec, setup.batch_size
         self._edge = edge_of(setup.spec)
         self._population = population(setup.spec)
-        self._availability = _availability(setup.spec)
+        self._availability = availability(setup.spec)
         self._rhythms = Rhythms(setup.spec)
         self.peak_bytes = client_costs(setup.spec).client_peak_bytes
         self._able = self._population.able(self.peak_bytes)
@@ -182,7 +182,8 @@ class VirtualTime:
         return cls(seconds=value["seconds"], joules=value["joules"], reached_s=dict(value["reached_s"]))
 
 
-def _availability(spec: ExperimentSpec) -> Availability | None:
+def availability(spec: ExperimentSpec) -> Availability | None:
+    """Who is there in which round; None where all are, always. Raises DataError where its file is missing or malformed."""
     section = edge_of(spec).availability
     if section is None:
         return None

@@ -74,6 +74,30 @@ class RoundFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis(Event):
+    """The run's figures show a known way of going wrong; once per run and name (see `heron_ray.simulation.diagnoses`).
+
+    `message` says what is the matter, `advice` what to do about it, `figures` what was measured.
+    """
+
+    kind: ClassVar[str] = "diagnosis"
+    round: int
+    name: str
+    message: str
+    advice: str
+    figures: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """One per name."""
+        return f"diagnosis:{self.name}"
+
+    def told(self) -> dict[str, Any]:
+        """Its fields alone: plain JSON values, as they stand in a result."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
     """A verified checkpoint of the state after `round` is on disk."""
 

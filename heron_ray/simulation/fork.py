@@ -1,7 +1,8 @@
 """Forks: one experiment's checkpoint as the beginning of another.
 
 A forked run's digest is a function of the parent's digest at that round and of its own spec. Where it differs from the parent
-in nothing but more rounds, it is the run of that many rounds: same digest, same costs.
+in nothing but more rounds, it is the run of that many rounds: same digest, same costs, same diagnoses. Where it differs in what
+is trained, what diagnoses found and remembered before is left behind: they watch it anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from dataclasses import replace
 from heron_ray.errors import CheckpointError
 from heron_ray.simulation.checkpoint import Checkpoint
 from heron_ray.spec import ExperimentSpec
-from heron_ray.spec.fork import require_forkable
+from heron_ray.spec.fork import changes, require_forkable
+
+WATCHED_ON = ("name", "rounds", "evaluation", "stop", "compute")
+"""What a fork may change without being another training to diagnose."""
 
 
 def fork(checkpoint: Checkpoint, parent: ExperimentSpec, child: ExperimentSpec) -> Checkpoint:
@@ -34,6 +38,8 @@ def fork(checkpoint: Checkpoint, parent: ExperimentSpec, child: ExperimentSpec) 
         )
     require_forkable(parent, child, after_round=checkpoint.round)
     progress = {**checkpoint.progress, **(checkpoint.progress.get("open_end") or {}), "open_end": None}
+    if any(path.partition(".")[0] not in WATCHED_ON for path in changes(parent.canonical(), child.canonical())):
+        progress["diagnosed"] = {}
     progress["forked"] = {
         "trajectory_hash": checkpoint.trajectory_hash,
         "round": checkpoint.round,

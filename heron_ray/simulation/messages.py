@@ -87,13 +87,34 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFigures:
+    """The loss differences of many probes: how many, how many were exactly zero, their sum and the sum of their squares."""
+
+    count: int = 0
+    zeros: int = 0
+    sum: float = 0.0
+    squares: float = 0.0
+
+    def __add__(self, other: ProbeFigures) -> ProbeFigures:
+        """Of both."""
+        return ProbeFigures(
+            count=self.count + other.count,
+            zeros=self.zeros + other.zeros,
+            sum=self.sum + other.sum,
+            squares=self.squares + other.squares,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A chunk's bookkeeping: small, so the driver may read it. `losses` are those of clients that became done.
 
-    `has_updates` says whether the message that goes with it brings any.
+    `has_updates` says whether the message that goes with it brings any. `probes` are those of clients that became done, one
+    after another; empty where clients make none.
     """
 
     waiting: Waiting
     has_updates: bool
     losses: tuple[float, ...]
     traffic: TrafficLedger
+    probes: tuple[ProbeFigures, ...] = ()

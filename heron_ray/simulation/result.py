@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -29,6 +29,9 @@ class RunResult:
     `serialized_bytes` are what really went {"up", "down"} between processes, framing and clients' kept state included, since
     the run was started or resumed; None on the local executor. A broadcast counts once, however many clients read it.
 
+    `diagnoses` are what the run's figures showed to go wrong: round, name, message, advice and figures of each; most runs have
+    none.
+
     `edge`, only where devices are simulated: `simulated_time_s` of all rounds, `energy_j` of all clients,
     `simulated_time_to_accuracy_s` by validation accuracy (as far as evaluations saw it reached), `clients_excluded` for want of
     memory.
@@ -51,6 +54,7 @@ class RunResult:
     costs: Costs
     serialized_bytes: dict[str, int] | None
     wall_seconds: float
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)
     edge: dict[str, Any] | None = None
     privacy: dict[str, Any] | None = None
     perplexity: dict[str, float] | None = None

@@ -15,8 +15,9 @@ from typing import Any
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Method
 from heron_ray.simulation.executor import Executor, Reference
-from heron_ray.simulation.messages import Progress, Waiting
+from heron_ray.simulation.messages import ProbeFigures, Progress, Waiting
 from heron_ray.simulation.plan import Chunk, RoundPlan
+from heron_ray.simulation.roles.scrutiny import Scrutiny
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,9 @@ class RoundOutcome:
     """What a round measured: mean losses (None where nobody knows one) and traffic; whether parameters are finite.
 
     `filtered` counts uploads that the main server's filter refused, by series name; empty without one.
+
+    For diagnoses alone: what clients' `probes` came to, the `scrutiny` of their updates, and by client how many of its uploads
+    were filtered and how many came (`filtered_clients`; empty without a filter).
     """
 
     client_loss: float | None
@@ -31,7 +35,10 @@ class RoundOutcome:
     traffic: TrafficLedger
     client_is_finite: bool
     server_is_finite: bool
+    scrutiny: Scrutiny
     filtered: Mapping[str, float] = field(default_factory=dict)
+    probes: ProbeFigures = field(default_factory=ProbeFigures)
+    filtered_clients: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +56,12 @@ _START = _Barrier(number=0, mean=None)
 class _Tally:
     losses: list[float] = field(default_factory=list)
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
+    probes: ProbeFigures = field(default_factory=ProbeFigures)
 
     def add(self, progress: Progress) -> None:
         self.losses += progress.losses
+        for figures in progress.probes:
+            self.probes += figures
         self.traffic.merge(progress.traffic)
 
 
@@ -81,7 +91,7 @@ def run_round(
     server, aligned = executor.main_server.call_parts("finish_round", 2, plan.round)
     if method.keeps_state:
         federation.call("keep", aligned)
-    client_is_finite = executor.get(federation.call("aggregate", plan.round))
+    client_is_finite, scrutiny = executor.get(federation.call("aggregate", plan.round))
     server_loss, server_is_finite, sent_down, filtered = executor.get(server)
     tally.traffic.merge(sent_down)
     return RoundOutcome(
@@ -91,6 +101,9 @@ def run_round(
         client_is_finite=client_is_finite,
         server_is_finite=server_is_finite,
         filtered=filtered,
+        scrutiny=scrutiny,
+        probes=tally.probes,
+        filtered_clients=executor.get(executor.main_server.call("filtered_clients")) if filtered else {},
     )
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -16,11 +16,14 @@ from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryErro
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
+from heron_ray.simulation.diagnoses import Diagnoses, End, Run, Seen
+from heron_ray.simulation.diagnoses.no_better_than_frozen import ROUNDS as JUDGED_FROM
 from heron_ray.simulation.digest import TrajectoryDigest, final_parameters
 from heron_ray.simulation.edge_clients import edge_report
 from heron_ray.simulation.edge_rounds import VirtualTime
 from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
 from heron_ray.simulation.executor import Executor, Reference
+from heron_ray.simulation.front_control import FrontJudgement
 from heron_ray.simulation.plan import RoundPlan, byzantine_clients, planner
 from heron_ray.simulation.privacy_ledger import PrivacyLedger
 from heron_ray.simulation.profile import ClientCosts, client_costs
@@ -39,9 +42,10 @@ class _Progress:
 
     Attributes:
         open_end: The digest and the scores that a longer run has here, where this one judged the round only because it was
-            the last; see `heron_ray.simulation.fork`.
+            the last, and what its diagnoses have found where this one's looked at its end; see `heron_ray.simulation.fork`.
         forked: Where the run began, unless that was round 0.
         epsilons: What privacy has cost so far, by series name.
+        diagnosed: What the diagnoses had found and remembered where the run goes on; later they keep it themselves.
     """
 
     round: int = 0
@@ -54,6 +58,7 @@ class _Progress:
     forked: dict[str, Any] | None = None
     virtual: VirtualTime = field(default_factory=VirtualTime)
     epsilons: dict[str, float] = field(default_factory=dict)
+    diagnosed: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -82,6 +87,7 @@ class _Progress:
             forked=value.get("forked"),
             virtual=VirtualTime.from_dict(value["virtual"]) if "virtual" in value else VirtualTime(),
             epsilons=value.get("epsilons", {}),
+            diagnosed=value.get("diagnosed", {}),
         )
 
     def leave_open(self, round: int, metrics: Mapping[str, float]) -> None:
@@ -100,6 +106,8 @@ class _Unreported:
     metrics: dict[str, float]
     scores: Reference | None
     attacked: bool
+    plan: RoundPlan
+    outcome: RoundOutcome
 
 
 class Simulation:
@@ -175,6 +183,8 @@ class Simulation:
         privacy = self._spec.privacy
         self._ledger = PrivacyLedger(setup, privacy) if privacy is not None else None
         progress = self._restore()
+        run = Run(setup=setup, saved_bytes=costs.saved_bytes)
+        self._diagnoses = Diagnoses(run, progress.diagnosed)
         report = partition_report(setup.shards, setup.dataset.labels, setup.dataset.label_count)
         self._edge = None if self._spec.edge is None else edge_report(self._spec, costs.client_peak_bytes)
         self._sink.emit(
@@ -224,7 +234,9 @@ class Simulation:
         progress.round = round
         progress.traffic.merge(outcome.traffic)
         scores = self._evaluate(round) if is_judged else None
-        self._unreported = _Unreported(round=round, metrics=metrics, scores=scores, attacked=attacked)
+        self._unreported = _Unreported(
+            round=round, metrics=metrics, scores=scores, attacked=attacked, plan=plan, outcome=outcome
+        )
         is_kept = round % spec.compute.checkpoint_every == 0 and round < spec.rounds
         if not is_judged or is_kept or spec.stop is not None or not self._overlaps:
             self._report(progress)
@@ -253,6 +265,38 @@ class Simulation:
             metrics |= scores
         progress.digest.add_round(over.round, metrics)
         self._sink.emit(RoundFinished(round=over.round, rounds=self._spec.rounds, metrics=metrics))
+        self._diagnose(progress, over)
+
+    def _diagnose(self, progress: _Progress, over: _Unreported) -> None:
+        """Show a round to the diagnoses, and the run's end where it is the last; keep what a longer run would know."""
+        seen = Seen(
+            round=over.round,
+            metrics=over.metrics,
+            cohort=over.plan.cohort,
+            clock=over.plan.clock,
+            probes=over.outcome.probes,
+            scrutiny=over.outcome.scrutiny,
+            filtered=over.outcome.filtered_clients,
+        )
+        is_last = over.scores is not None and (over.round == self._spec.rounds or self._is_good_enough(progress))
+        longer = self._diagnoses.copy() if is_last else None
+        found = self._diagnoses.observe(seen)
+        if longer is not None:
+            off_beat = over.round % self._spec.evaluation.every != 0
+            longer.observe(replace(seen, metrics=_without(over.metrics, progress.scores)) if off_beat else seen)
+            progress.open_end = {**(progress.open_end or {}), "diagnosed": longer.state()}
+            front = self._judge_front() if over.round >= JUDGED_FROM else None
+            found += self._diagnoses.conclude(End(round=over.round, scores=progress.scores, front=front))
+        for diagnosis in found:
+            self._sink.emit(diagnosis)
+
+    def _judge_front(self) -> FrontJudgement | None:
+        """The cheap control, where the method trains a front model that all clients share."""
+        if not self._method.has_main_server or "front" not in self._method.shared_parts:
+            return None
+        vector = self._executor.federation_server.call("shared_parts")
+        judged: FrontJudgement | None = self._executor.get(self._executor.main_server.call("judge_front", vector))
+        return judged
 
     def _is_good_enough(self, progress: _Progress) -> bool:
         """Decided on the validation split, at the last evaluation."""
@@ -310,6 +354,7 @@ class Simulation:
             ),
             serialized_bytes=self._executor.serialized_bytes(),
             wall_seconds=self._wall_seconds(progress),
+            diagnoses=self._diagnoses.found,
             edge=None if self._edge is None else _edge_result(self._edge, progress.virtual),
             privacy=None if self._ledger is None else self._ledger.result(progress.epsilons),
             perplexity=_perplexity(scores) if self._spec.data.is_text else None,
@@ -327,7 +372,7 @@ class Simulation:
         if self._checkpointer is None:
             return
         self._finish_saving()
-        kept = progress.to_dict() | {"wall_seconds": self._wall_seconds(progress)}
+        kept = progress.to_dict() | {"wall_seconds": self._wall_seconds(progress), "diagnosed": self._diagnoses.state()}
         if self._ledger is not None:
             kept["privacy"] = self._ledger.state()
         checkpoint = Checkpoint(
@@ -387,6 +432,11 @@ class Simulation:
                 f"{checkpoint.trajectory_hash[:12]}, the spec's is {self._spec.trajectory_hash()[:12]}",
                 hint="resume with the spec it was made with, or start in another directory",
             )
+
+
+def _without(metrics: Mapping[str, float], scores: Mapping[str, float]) -> dict[str, float]:
+    """A round's metrics without those of its evaluation."""
+    return {name: value for name, value in metrics.items() if name not in scores}
 
 
 def _edge_result(report: Mapping[str, Any], virtual: VirtualTime) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -61,6 +61,8 @@ class Gpt2Lora(LoraSpec):
 
 class Gpt2Model(Section):
     """GPT-2 as transformers builds it, cut after any block; dropout is off."""
+
+    normalises_batches: ClassVar[bool] = False
 
     kind: Literal["gpt2"] = Field(description="GPT-2 on sequences of tokens: of a preset size, or pretrained.")
     preset: Literal["tiny", "small", "medium"] | None = Field(

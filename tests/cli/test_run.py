@@ -44,6 +44,17 @@ def test_progress_goes_to_stderr_and_only_when_asked_for_where_there_is_no_termi
     assert "tiny: 3/3 rounds, validation accuracy 0." in outcome.stderr
 
 
+def test_what_goes_wrong_is_told_at_once_and_with_the_result(heron, spec_file, tmp_path) -> None:
+    optimizers = "client_optimizer: {kind: sgd, lr: 0.01}, server_optimizer: {kind: sgd, lr: 0.1}"
+    probing = f"method={{kind: heron, zeroth_order: {{mu: 1.0e-7}}, {optimizers}}}"
+    file = tmp_path / "events.jsonl"
+    outcome = heron("run", spec_file, "--set", probing, "--progress", "--events", file)
+    assert "tiny: vanishing probes (round 3): the clients' probes do not change the loss" in outcome.stderr
+    assert "diagnosis 1" in outcome.stdout
+    (event,) = [one for one in map(json.loads, file.read_text().splitlines()) if one["kind"] == "diagnosis"]
+    assert (event["key"], event["round"]) == ("diagnosis:vanishing_probes", 3)
+
+
 def test_events_are_appended_to_a_file_one_per_line(heron, spec_file, tmp_path) -> None:
     file = tmp_path / "events.jsonl"
     heron("run", spec_file, "--events", file)

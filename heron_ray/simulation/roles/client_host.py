@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,17 +12,30 @@ from torch import Tensor
 
 from heron_ray.data import make_transform
 from heron_ray.measure.traffic import TrafficLedger
-from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Script, Upload, make_method
+from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Method, Script, Upload, make_method
 from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.models.compiled import compiled_forwards
 from heron_ray.simulation import accounting
-from heron_ray.simulation.messages import MEMORY, OWN, ClientState, Message, Progress, Scripts, Updates, Uploads, Waiting
+from heron_ray.simulation.messages import (
+    MEMORY,
+    OWN,
+    ClientState,
+    Message,
+    ProbeFigures,
+    Progress,
+    Scripts,
+    Updates,
+    Uploads,
+    Waiting,
+)
 from heron_ray.simulation.plan import CHUNK_BYTES, Chunk
 from heron_ray.simulation.roles.batches import Batches
 from heron_ray.simulation.roles.byzantine import Byzantine, Forge
 from heron_ray.simulation.roles.protection import Protect, Protection
 from heron_ray.simulation.setup import Setup
+from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.vectors import FlatVector, Float32Array
+from heron_ray.zo.directions import estimate_scale
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -33,7 +46,7 @@ class _Run:
 
     `attacks` are what they do in this round; None for each that is honest. So many `uploads` went up. `scalars` are what a
     client last put into an exchange; so many `seeds` come down beside their mean. `cuts` are, for each client that ends its
-    round without an update, how many uploads it makes before; None for the others.
+    round without an update, how many uploads it makes before; None for the others. `told` are the probes' coefficients.
     """
 
     numbers: tuple[int, ...]
@@ -42,6 +55,7 @@ class _Run:
     attacks: tuple[Byzantine | None, ...]
     kept: ClientState
     cuts: tuple[int | None, ...]
+    told: list[Tensor] | None = None
     waiting: Waiting | None = None
     uploads: int = 0
     barriers: int = 0
@@ -77,6 +91,7 @@ class _Outbox:
     uploads: list[tuple[int, Float32Array, np.ndarray, dict[str, Float32Array]]] = field(default_factory=list)
     updates: list[tuple[int, Float32Array, Script | None, ClientState]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    probes: list[ProbeFigures] = field(default_factory=list)
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     bytes: int = 0
 
@@ -123,6 +138,7 @@ class ClientHost:
         self._byzantine = Byzantine(attack, setup, self._vector) if attack is not None else None
         privacy = setup.spec.privacy
         self._protection = Protection(privacy, setup.spec.seed) if privacy is not None else None
+        self._per_difference = _per_difference(self._method, len(self._vector))
         compute, clients = setup.spec.compute, setup.spec.clients
         self._compiled = compiled_forwards(self._model, batch_size=clients.batch_size) if compute.compile else None
         self._initial = self._vector.numpy(self._method.own_parts)
@@ -166,6 +182,7 @@ class ClientHost:
             waiting=waiting,
             has_updates=bool(outbox.updates),
             losses=tuple(outbox.losses),
+            probes=tuple(outbox.probes),
             traffic=outbox.traffic,
         )
         message = Message(
@@ -180,9 +197,13 @@ class ClientHost:
         for position, numbers in enumerate(chunk.blocks):
             attacks = tuple(self._byzantine if number in chunk.attackers else None for number in numbers)
             kept = kept_states[position] if kept_states else {}
-            begun = self._method.client_round(self._client(chunk.round, numbers, kept, attacks))
+            told: list[Tensor] | None = [] if self._per_difference is not None else None
+            client = self._client(chunk.round, numbers, kept, attacks)
+            client.told = told
+            begun = self._method.client_round(client)
             cut = tuple(cuts.get(number) for number in numbers)
-            runs.append(_Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept, cuts=cut))
+            run = _Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept, cuts=cut, told=told)
+            runs.append(run)
             for _ in numbers:
                 accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
@@ -328,9 +349,14 @@ class ClientHost:
         run.waiting = Waiting.NOTHING
         shared = self._method.shared_parts
         trained = vector.numpy(shared).reshape(len(run.numbers), -1)
-        for number, attack, cut, update, values in zip(run.numbers, run.attacks, run.cuts, updates, trained, strict=True):
+        probes = self._probe_figures(run)
+        for number, attack, cut, update, values, figures in zip(
+            run.numbers, run.attacks, run.cuts, updates, trained, probes, strict=True
+        ):
             if cut is not None:
                 continue
+            if figures is not None:
+                outbox.probes.append(figures)
             if update.loss is not None:
                 outbox.losses.append(update.loss.item())
             accounting.count_update(outbox.traffic, self._method, self._vector, update)
@@ -343,6 +369,17 @@ class ClientHost:
                 if self._protection is not None:
                     own = self._protection.update(run.round, number, own)
                 outbox.take_update(number, own if attack is None else attack.update(run.round, number, own), None, kept)
+
+    def _probe_figures(self, run: _Run) -> list[ProbeFigures | None]:
+        """Of each client of a run."""
+        if not run.told or self._per_difference is None:
+            return [None] * len(run.numbers)
+        told, run.told = torch.stack(run.told), None
+        rows = told.cpu().double().numpy().reshape(len(told), -1).T / self._per_difference
+        return [
+            ProbeFigures(count=len(row), zeros=int((row == 0).sum()), sum=float(row.sum()), squares=float(np.square(row).sum()))
+            for row in np.ascontiguousarray(rows)
+        ]
 
     def _kept(self, update: ClientUpdate) -> ClientState:
         """What a client that has ended its round keeps for its next one. Aligned parts are kept as they came."""
@@ -367,6 +404,15 @@ class ClientHost:
             scripts=_pack_scripts(scripts, rows) if scripts else None,
             states=states,
         )
+
+
+def _per_difference(method: Method[Any], size: int) -> float | None:
+    """The coefficient of a probe whose losses differ by 1; None where the method's clients make no probes."""
+    if not method.spec.probes_clients:
+        return None
+    spec: ZerothOrderSpec = method.spec.zeroth_order
+    width = spec.mu if spec.difference == "forward" else 2 * spec.mu
+    return estimate_scale(spec.direction, size) / (width * spec.probes)
 
 
 def _of_each(update: ClientUpdate, clients: int) -> list[ClientUpdate]:

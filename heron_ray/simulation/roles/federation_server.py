@@ -13,6 +13,7 @@ from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
 from heron_ray.simulation.roles.collusion import Collusion, attacked_place, colluding
 from heron_ray.simulation.roles.protection import central_noise
+from heron_ray.simulation.roles.scrutiny import Scrutineer, Scrutiny
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
@@ -36,6 +37,7 @@ class FederationServer:
         self._collected = 0
         updates = setup.spec.privacy.updates if setup.spec.privacy is not None else None
         self._noise = updates if updates is not None and updates.noise == "central" else None
+        self._scrutineer = Scrutineer(len(self._vector))
         self._pools_scalars = setup.spec.aggregation != MeanAggregation(kind="mean")
         self._collusion: Collusion | None = None
         if setup.spec.attack is not None and (attack := colluding(setup.spec.attack)) is not None:
@@ -68,6 +70,8 @@ class FederationServer:
     def _take(self, updates: Updates) -> None:
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
+            if self._collusion is None:
+                self._scrutineer.see(updates.clients, vectors)
             for client, samples, update in zip(updates.clients, updates.samples, vectors, strict=True):
                 if self._collusion is None:
                     self._rule.add(update, samples, client)
@@ -99,11 +103,17 @@ class FederationServer:
         mean: Float32Array = rows.sum(axis=0, dtype=np.float64) / len(rows)
         return mean.astype(np.float32)
 
-    def aggregate(self, round: int) -> bool:
-        """End round t: apply the joined update, if any came. Returns whether the global values are finite."""
+    def aggregate(self, round: int) -> tuple[bool, Scrutiny]:
+        """End round t: apply the joined update, if any came.
+
+        Returns:
+            Whether the global values are finite, and what the updates looked like.
+        """
+        left_out: tuple[int, ...] = ()
         if self._collected:
             if self._collusion is not None:
                 for update, samples, client in self._collusion.take(self._rule, lambda: self._draw(round)):
+                    self._scrutineer.see([client], update[None])
                     self._rule.add(update, samples, client)
             joined = self._rule.result(self._draw(round))
             if self._noise is not None:
@@ -112,7 +122,8 @@ class FederationServer:
                 self._collusion.joined(joined)
             self._vector = self._vector + joined
             self._collected = 0
-        return bool(np.isfinite(self._vector).all())
+            left_out = self._rule.left_out
+        return bool(np.isfinite(self._vector).all()), self._scrutineer.report(left_out)
 
     def _draw(self, round: int) -> np.random.Generator:
         """Where the rule's random choices in round t come from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from heron_ray.privacy import ClipSamples
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation import accounting
 from heron_ray.simulation.curvature import client_spectrum
+from heron_ray.simulation.front_control import FrontJudgement, judge_front
 from heron_ray.simulation.leakage import leakage
 from heron_ray.simulation.messages import OWN, ClientState, Message
 from heron_ray.simulation.setup import Setup, evaluation_batch
@@ -52,7 +53,7 @@ class MainServer:
         defence = setup.spec.smashed_defence
         self._defence = make_defence(defence) if defence is not None else None
         self._defence_prefix = f"{_DEFENCE}{defence.kind}." if defence is not None else _DEFENCE
-        self._filtered = _Filtered()
+        self._filtered, self._filtered_before = _Filtered(), _Filtered()
         rule = self._defence.rule if self._defence is not None else None
         self._copies: _Copies | None = None
         if self._server is not None and (self._method.server_copies or rule is not None):
@@ -94,7 +95,7 @@ class MainServer:
                 loss, reply = self._method.server_step(self._server, upload)
                 self._losses.append(loss)
             else:
-                self._filtered.add(is_byzantine=client in uploads.attackers)
+                self._filtered.add(client, is_byzantine=client in uploads.attackers)
                 reply = self._answer(self._server, upload) if self._method.coupled else None
         return None if reply is None else reply.cpu().numpy()
 
@@ -133,6 +134,8 @@ class MainServer:
         if self._server is None:
             return (None, True, ledger, {}), {}
         filtered, self._filtered = self._filtered, _Filtered()
+        filtered.served = dict(self._uploads)
+        self._filtered_before = filtered
         counts = filtered.series() if self._defence is not None and self._defence.filters else {}
         if self._copies is not None:
             self._copies.join()
@@ -145,6 +148,16 @@ class MainServer:
         mean = torch.stack(losses).double().mean().item() if losses else None
         is_finite = bool(torch.isfinite(self._server.vector.state).all())
         return (mean, is_finite, ledger, counts), {client: {OWN: values} for client, values in aligned.items()}
+
+    def filtered_clients(self) -> dict[int, tuple[int, int]]:
+        """Of the round that ended last: by client, how many of its uploads were filtered, and how many came."""
+        filtered = self._filtered_before
+        return {client: (filtered.clients[client], served) for client, served in sorted(filtered.served.items())}
+
+    def judge_front(self, shared: Float32Array) -> FrontJudgement | None:
+        """How much the trained front model is worth, beside the one that training began with."""
+        self._client_vector.load(shared, self._method.shared_parts)
+        return judge_front(self._setup, self._model.front)
 
     def evaluate(self, round: int, shared: Float32Array, kept: Sequence[ClientState]) -> dict[str, float]:
         """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name.
@@ -301,10 +314,13 @@ class _Filtered:
 
     uploads: int = 0
     byzantine: int = 0
+    clients: Counter[int] = field(default_factory=Counter)
+    served: dict[int, int] = field(default_factory=dict)
 
-    def add(self, *, is_byzantine: bool) -> None:
+    def add(self, client: int, *, is_byzantine: bool) -> None:
         self.uploads += 1
         self.byzantine += is_byzantine
+        self.clients[client] += 1
 
     def series(self) -> dict[str, float]:
         return {"uploads_filtered": self.uploads, "byzantine_uploads_filtered": self.byzantine}

@@ -34,6 +34,19 @@ def test_one_that_has_ended_says_what_ended_it(client):
     assert client.get(f"/v1/experiments/{id}/why").json()["why"] == "CANCELLED: killed on request"
 
 
+def test_what_a_runs_rounds_have_shown_to_go_wrong_is_part_of_the_answer(client, sqlite_store):
+    id = submit(client).json()["id"]
+    _, attempt = sqlite_store.claim(owner="me", lease_s=60)
+    told = {"round": 12, "name": "vanishing_probes", "message": "the probes do not change the loss"}
+    told |= {"advice": "raise mu", "figures": {}}
+    event = {"kind": "diagnosis", "key": "diagnosis:vanishing_probes", **told}
+    sqlite_store.record(attempt.id, attempt.token, events=[event, event])
+    why = client.get(f"/v1/experiments/{id}/why").json()["why"]
+    assert why.endswith("; vanishing probes (round 12): the probes do not change the loss")
+    (kept,) = [one for one in client.get(f"/v1/experiments/{id}/events").json()["events"] if one["kind"] == "diagnosis"]
+    assert kept["data"] == told
+
+
 @pytest.mark.parametrize("route", ["why", "kill"])
 def test_an_unknown_experiment_is_not_found(client, route):
     answer = client.request("GET" if route == "why" else "POST", f"/v1/experiments/nonesuch/{route}")
