@@ -62,6 +62,13 @@ class LastRound:
     help="Append every event to a file, one JSON object per line.",
 )
 @click.option(
+    "--tensorboard",
+    type=directory,
+    metavar="DIR",
+    help="Also write every round for TensorBoard, in a folder of the run's own below DIR.",
+)
+@click.option("--mlflow", metavar="URI", help="Also tell an MLflow server, such as http://127.0.0.1:5000, of every round.")
+@click.option(
     "--trace",
     type=click.File("w", encoding="utf-8", lazy=False),
     metavar="FILE.json",
@@ -77,6 +84,8 @@ def command(
     out: Path | None,
     parent_dir: Path | None,
     events: TextIO | None,
+    tensorboard: Path | None,
+    mlflow: str | None,
     trace: TextIO | None,
     shown: bool | None,
     as_json: bool,
@@ -101,6 +110,8 @@ def command(
             resume=resume_dir is not None or (folder is not None and folder.resumes),
             parent_dir=parent_dir,
             events=events,
+            tensorboard=tensorboard,
+            mlflow=mlflow,
             is_traced=trace is not None,
             with_progress=with_progress,
         )
@@ -164,6 +175,8 @@ def _run(
     resume: bool,
     parent_dir: Path | None,
     events: TextIO | None,
+    tensorboard: Path | None,
+    mlflow: str | None,
     is_traced: bool,
     with_progress: bool,
 ) -> tuple[RunResult, TraceReport | None]:
@@ -179,6 +192,10 @@ def _run(
         sinks: list[Sink] = [last, stop]
         if events is not None:
             sinks.append(JsonlSink(events))
+        if tensorboard is not None or mlflow is not None:
+            from heron_ray.cli.tracking import sinks_of
+
+            sinks += map(stack.enter_context, sinks_of(spec, start_from, tensorboard=tensorboard, mlflow=mlflow))
         if folder is not None:
             sinks.append(JsonlSink(stack.enter_context(folder.open())))
         if with_progress:
