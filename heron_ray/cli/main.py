@@ -47,6 +47,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "fork": "Go on from an ended experiment's checkpoint with other settings.",
         "artifacts": "List the files that an experiment left behind.",
         "download": "Download files that an experiment left behind.",
+        "model": "Take a trained model elsewhere.",
         "logs": "Print what the driver of an experiment logged.",
         "tag": "Change the tags of an experiment.",
         "archive": "Put ended experiments out of the lists, or back.",
