@@ -9,6 +9,9 @@
     ├── ExhaustedMemoryError out_of_memory          a process ran out of memory
     ├── LostActorError       actor_lost             a Ray actor died; the run can be resumed
     ├── StudyError           study_folder           the folder of a study's results is in use or cannot be written
+    ├── RecordError          invalid_record         a file or folder holds no run that can be read
+    ├── MissingToolError     missing_tool           a program or package that this needs is not installed
+    ├── SinkError            sink_failed            where a run was to be told of did not take it
     └── ServiceError         service_error          the service refused or could not be reached
         ├── NotFoundError    not_found              no such experiment
         ├── ConflictError    conflict               the state does not allow it
@@ -140,6 +143,24 @@ class StudyError(HeronError):
     """The folder of a study's results is in use by another study, or cannot be written."""
 
     code = "study_folder"
+
+
+class RecordError(HeronError):
+    """A file or folder holds no run, or none that can be read."""
+
+    code = "invalid_record"
+
+
+class MissingToolError(HeronError):
+    """A program or package that was asked for, and that heron-ray does without otherwise, is not installed."""
+
+    code = "missing_tool"
+
+
+class SinkError(HeronError):
+    """Where a run was to be told of, such as a tracking server, did not take what it was told."""
+
+    code = "sink_failed"
 
 
 class ServiceError(HeronError):

@@ -23,6 +23,7 @@ def loaded_by(statement: str) -> set[str]:
         ("import heron_ray.spec", {"pydantic"}),
         ("import heron_ray.client", {"pydantic", "httpx"}),
         ("import heron_ray.studies, heron_ray.studies.drawing", {"pydantic"}),
+        ("import heron_ray.reports", {"pydantic", "httpx"}),
         ("import heron_ray.simulation", {"torch", "pydantic"}),
         ("import heron_ray.edge", {"pydantic"}),
         ("import heron_ray.figures", set()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -101,7 +102,7 @@ class _Service(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Experiments by state, open streams, database connections."""
+        """Experiments by state and what they do, open streams, database connections."""
         yield GaugeMetricFamily("heron_event_streams", "Open event streams.", value=self._feeds.watchers)
         in_use, idle = self._store.connections()
         connections = GaugeMetricFamily("heron_database_connections", "Connections to the database.", labels=["state"])
@@ -110,6 +111,7 @@ class _Service(Collector):
         yield connections
         try:
             counts = self._store.count()
+            rounds, oldest = self._store.activity()
         except ServiceError as error:
             LOG.warning("experiments cannot be counted: %s", error)
             counts = None
@@ -119,3 +121,8 @@ class _Service(Collector):
             for state, count in counts.items():
                 experiments.add_metric([state.value], count)
             yield experiments
+            yield GaugeMetricFamily("heron_running_rounds", "Rounds that the running experiments have finished.", value=rounds)
+            waits = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
+            yield GaugeMetricFamily(
+                "heron_queue_oldest_seconds", "Time since the oldest queued one was submitted.", value=waits
+            )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, QueuePool, delete, func, select
@@ -184,6 +185,13 @@ class Store(AttemptStore, QueueStore):
         statement = select(ExperimentRow.state, func.count()).group_by(ExperimentRow.state)
         with self._reading() as session:
             return dict.fromkeys(State, 0) | {State(state): count for state, count in session.execute(statement)}
+
+    def activity(self) -> tuple[int, datetime | None]:
+        """How many rounds the running experiments have finished, and when the oldest queued one was submitted, if any is."""
+        rounds = select(func.sum(ExperimentRow.round)).where(ExperimentRow.state == State.RUNNING)
+        oldest = select(ExperimentRow.created_at).where(ExperimentRow.state == State.QUEUED).order_by(ExperimentRow.number)
+        with self._reading() as session:
+            return session.scalar(rounds) or 0, session.scalar(oldest.limit(1))
 
     def position(self, id: str) -> tuple[State, int]:
         """The state and the number of the newest event: one short look, for followers. Raises NotFoundError."""

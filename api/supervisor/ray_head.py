@@ -36,6 +36,7 @@ class RayHead:
         self._mark = mark
         self._kept_logs = logs / "ray-session"
         self._token = secrets.token_hex(32)
+        self.metrics_port: int | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,7 +54,7 @@ class RayHead:
     def start(self) -> None:
         """Start the head; `address` says when it is ready."""
         self.directory = _short_temporary_directory()
-        port, client_port, agent_port = _free_ports(3)
+        port, client_port, agent_port, self.metrics_port = _free_ports(4)
         self.child.start(
             [
                 "ray.scripts.scripts", "start", "--head", "--block",
@@ -61,6 +62,7 @@ class RayHead:
                 f"--port={port}",
                 f"--ray-client-server-port={client_port}",
                 f"--dashboard-agent-listen-port={agent_port}",
+                f"--metrics-export-port={self.metrics_port}",
                 f"--temp-dir={self.directory}",
                 "--include-dashboard=false",
                 "--include-log-monitor=false",
@@ -94,7 +96,7 @@ class RayHead:
                 except OSError as error:
                     LOG.warning("Ray's logs were not kept: %s", error)
         remove_ray_directory(self.directory)
-        self.directory = None
+        self.directory = self.metrics_port = None
 
 
 def remove_ray_directory(directory: Path) -> None:

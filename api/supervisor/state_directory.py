@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from heron_ray.files import hold_lock
 
 
 class StateDirectory:
-    """Lock, identity, checkpoints, artifacts, logs, and `service.json`, which says how to reach the running service."""
+    """Lock, identity, checkpoints, artifacts, logs, and two files on the running service.
+
+    `service.json` says how to reach it; `prometheus.json`, what Prometheus is to read, in the form of its file-based discovery.
+    """
 
     def __init__(self, path: Path) -> None:
         """Use `path`; `lock` creates it."""
@@ -24,6 +27,7 @@ class StateDirectory:
         self.artifacts = self.path / "artifacts"
         self.logs = self.path / "logs"
         self._service_file = self.path / "service.json"
+        self._targets_file = self.path / "prometheus.json"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -69,9 +73,15 @@ class StateDirectory:
         """Replace `service.json` as a whole."""
         self._write(self._service_file, json.dumps(value, indent=1) + "\n")
 
+    def write_targets(self, targets: Mapping[str, str]) -> None:
+        """Replace `prometheus.json` as a whole: job to host and port."""
+        groups = [{"targets": [target], "labels": {"job": job}} for job, target in targets.items()]
+        self._write(self._targets_file, json.dumps(groups, indent=1) + "\n")
+
     def remove_service(self) -> None:
         """Nothing runs here any more."""
         self._service_file.unlink(missing_ok=True)
+        self._targets_file.unlink(missing_ok=True)
 
     def _write(self, file: Path, text: str) -> None:
         partial = file.with_name(f".{file.name}.{os.getpid()}")

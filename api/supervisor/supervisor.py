@@ -170,7 +170,15 @@ class Supervisor:
         }
         if current != self._published:
             self._directory.write_service(current)
+            self._directory.write_targets(self._metrics_targets(current["url"]))
             self._published = current
+
+    def _metrics_targets(self, url: str) -> dict[str, str]:
+        """Who tells Prometheus what: the API of the service and its database, its own Ray of machine, tasks and actors."""
+        targets = {"heron-ray": urlsplit(url).netloc}
+        if self._ray is not None and self._ray.address is not None and self._ray.metrics_port is not None:
+            targets["ray"] = f"127.0.0.1:{self._ray.metrics_port}"
+        return targets
 
     def _end_leftovers(self) -> None:
         """A supervisor that was killed could not clean up."""

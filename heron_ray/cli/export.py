@@ -1,4 +1,4 @@
-"""`heron export`: every point of experiments as a CSV or Parquet file."""
+"""`heron export`: every point of runs as a CSV or Parquet file, or to TensorBoard or MLflow."""
 
 from __future__ import annotations
 
@@ -14,32 +14,89 @@ from heron_ray.cli.output import print_json, size
 
 
 @click.command("export")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="What to write."
 )
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to; `-` writes CSV to stdout.")
+@click.option("-o", "--output", metavar="FILE", help="Where to; `-` writes CSV to stdout.")
+@click.option(
+    "--tensorboard",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write for TensorBoard instead, in a folder for each run below DIR.",
+)
+@click.option("--mlflow", metavar="URI", help="Tell an MLflow server, such as http://127.0.0.1:5000, instead.")
 @url_option
 @key_option
 @json_option
-def command(ids: tuple[str, ...], file_format: str, output: str, url: str, key: str | None, as_json: bool) -> None:
-    """Write every point of experiments to a file: experiment, series, round, value."""
-    from heron_ray.client import Client
+def command(
+    runs: tuple[str, ...],
+    file_format: str,
+    output: str | None,
+    tensorboard: Path | None,
+    mlflow: str | None,
+    url: str,
+    key: str | None,
+    as_json: bool,
+) -> None:
+    """Write every point of runs to a file: experiment, series, round, value.
 
+    RUN is the id of an experiment of the service, the folder of `heron run --out`, or a file of `heron run --events`. Points
+    that TensorBoard or MLflow have from an earlier export are not written again.
+    """
+    if (output is not None) == (tensorboard is not None or mlflow is not None):
+        raise click.UsageError("say where to: -o FILE, or --tensorboard DIR and --mlflow URI")
+    if output is None:
+        _track(runs, url, key, tensorboard, mlflow, as_json=as_json)
+        return
     if output == "-" and (file_format != "csv" or as_json):
         raise click.UsageError("stdout takes CSV alone: name a file with -o for Parquet, or to have --json")
-    with Client(url, key=key) as client:
-        chunks = client.export(ids, file_format=file_format)
-        if output == "-":
-            for chunk in chunks:
-                click.echo(chunk, nl=False)
-            return
-        path = Path(output)
-        written = write_chunks(chunks, path)
+    chunks = _chunks(runs, url, key, file_format)
+    if output == "-":
+        for chunk in chunks:
+            click.echo(chunk, nl=False)
+        return
+    path = Path(output)
+    written = write_chunks(chunks, path)
     if as_json:
-        print_json({"file": str(path), "format": file_format, "bytes": written, "experiments": list(ids)})
+        print_json({"file": str(path), "format": file_format, "bytes": written, "experiments": list(runs)})
     else:
         click.echo(f"{path}: {size(written)}")
+
+
+def _track(
+    runs: tuple[str, ...], url: str, key: str | None, tensorboard: Path | None, mlflow: str | None, *, as_json: bool
+) -> None:
+    from heron_ray.cli.runs import records_of
+    from heron_ray.cli.tracking import run_of, trackers_of
+    from heron_ray.trackers import tell
+
+    for record in records_of(runs, url, key):
+        for tracker in trackers_of(run_of(record), tensorboard=tensorboard, mlflow=mlflow):
+            tell(tracker, record)
+        if not as_json:
+            click.echo(f"{record.name}: {sum(len(curve['rounds']) for curve in record.series.values()):,} points")
+    if as_json:
+        folder = None if tensorboard is None else str(tensorboard)
+        print_json({"tensorboard": folder, "mlflow": mlflow, "experiments": list(runs)})
+
+
+def _chunks(runs: tuple[str, ...], url: str, key: str | None, file_format: str) -> Iterator[bytes]:
+    """The file in pieces: as the service sends it, or of runs of this machine."""
+    from heron_ray.reports import is_local
+
+    local = [run for run in runs if is_local(run)]
+    if not local:
+        from heron_ray.client import Client
+
+        with Client(url, key=key) as client:
+            yield from client.export(runs, file_format=file_format)
+        return
+    from heron_ray.cli.runs import records_of
+    from heron_ray.reports.points import points_csv, points_parquet
+
+    records = records_of(runs, url, key)
+    yield points_csv(records).encode() if file_format == "csv" else points_parquet(records)
 
 
 def write_chunks(chunks: Iterator[bytes], path: Path) -> int:

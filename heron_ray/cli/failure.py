@@ -13,6 +13,7 @@ from heron_ray.errors import (
     HeronError,
     NotFoundError,
     PolicyError,
+    RecordError,
     SpecError,
     UnauthenticatedError,
     UnreachableError,
@@ -24,6 +25,7 @@ INTERRUPTED = 130
 
 _EXIT_CODES: tuple[tuple[type[HeronError], int], ...] = (
     (SpecError, BAD_USAGE),
+    (RecordError, BAD_USAGE),
     (NotFoundError, 3),
     (ConflictError, 4),
     (UnreachableError, 5),

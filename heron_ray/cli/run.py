@@ -16,6 +16,7 @@ from heron_ray.cli.stop_signal import StopSignal
 from heron_ray.errors import HeronError
 
 if TYPE_CHECKING:
+    from heron_ray.cli.run_folder import RunFolder
     from heron_ray.cli.trace_report import TraceReport, Tracing
     from heron_ray.simulation import Checkpointer, Event, RunResult, Sink
     from heron_ray.simulation.checkpoint import Checkpoint
@@ -42,6 +43,12 @@ class LastRound:
 @click.option("--checkpoint-dir", type=directory, metavar="DIR", help="Keep checkpoints in a directory that has none yet.")
 @click.option("--resume", "resume_dir", type=directory, metavar="DIR", help="Continue from the newest checkpoint in DIR.")
 @click.option(
+    "--out",
+    type=directory,
+    metavar="DIR",
+    help="Keep spec, events, checkpoints, result and model in a folder of the run's own; an interrupted run goes on in it.",
+)
+@click.option(
     "--fork-from",
     "parent_dir",
     type=directory,
@@ -55,6 +62,13 @@ class LastRound:
     help="Append every event to a file, one JSON object per line.",
 )
 @click.option(
+    "--tensorboard",
+    type=directory,
+    metavar="DIR",
+    help="Also write every round for TensorBoard, in a folder of the run's own below DIR.",
+)
+@click.option("--mlflow", metavar="URI", help="Also tell an MLflow server, such as http://127.0.0.1:5000, of every round.")
+@click.option(
     "--trace",
     type=click.File("w", encoding="utf-8", lazy=False),
     metavar="FILE.json",
@@ -67,8 +81,11 @@ def command(
     overrides: tuple[str, ...],
     checkpoint_dir: Path | None,
     resume_dir: Path | None,
+    out: Path | None,
     parent_dir: Path | None,
     events: TextIO | None,
+    tensorboard: Path | None,
+    mlflow: str | None,
     trace: TextIO | None,
     shown: bool | None,
     as_json: bool,
@@ -80,7 +97,8 @@ def command(
     found = load(spec, overrides)
     if trace is not None and found.compute.compile:
         raise click.UsageError("--trace times the layers of models, which compiled code has none of: set compute.compile=false")
-    checkpointer = _checkpointer(checkpoint_dir, resume_dir)
+    folder = _run_folder(out, found, checkpoint_dir or resume_dir)
+    checkpointer = _checkpointer(checkpoint_dir, resume_dir) if folder is None else folder.checkpointer
     last = LastRound()
     with_progress = sys.stderr.isatty() if shown is None else shown
     try:
@@ -88,17 +106,25 @@ def command(
             found,
             checkpointer,
             last,
-            resume=resume_dir is not None,
+            folder,
+            resume=resume_dir is not None or (folder is not None and folder.resumes),
             parent_dir=parent_dir,
             events=events,
+            tensorboard=tensorboard,
+            mlflow=mlflow,
             is_traced=trace is not None,
             with_progress=with_progress,
         )
     except HeronError as error:
         print_error(error)
+        failure = _failure(found, error, last.round)
+        if folder is not None:
+            folder.close(failure)
         if as_json:
-            print_json(_failure(found, error, last.round))
+            print_json(failure)
         raise click.exceptions.Exit(FAILED) from None
+    if folder is not None:
+        folder.close(result.to_dict())
     if as_json:
         print_json(result.to_dict() | ({"trace": report.to_dict()} if report is not None else {}))
     else:
@@ -109,6 +135,16 @@ def command(
             report.print()
     if result.state != "SUCCEEDED":
         raise click.exceptions.Exit(FAILED)
+
+
+def _run_folder(out: Path | None, spec: ExperimentSpec, other: Path | None) -> RunFolder | None:
+    if out is None:
+        return None
+    if other is not None:
+        raise click.UsageError("--out keeps checkpoints itself: leave --checkpoint-dir and --resume out")
+    from heron_ray.cli.run_folder import RunFolder
+
+    return RunFolder(out, spec)
 
 
 def _checkpointer(checkpoint_dir: Path | None, resume_dir: Path | None) -> Checkpointer | None:
@@ -134,10 +170,13 @@ def _run(
     spec: ExperimentSpec,
     checkpointer: Checkpointer | None,
     last: LastRound,
+    folder: RunFolder | None,
     *,
     resume: bool,
     parent_dir: Path | None,
     events: TextIO | None,
+    tensorboard: Path | None,
+    mlflow: str | None,
     is_traced: bool,
     with_progress: bool,
 ) -> tuple[RunResult, TraceReport | None]:
@@ -153,6 +192,12 @@ def _run(
         sinks: list[Sink] = [last, stop]
         if events is not None:
             sinks.append(JsonlSink(events))
+        if tensorboard is not None or mlflow is not None:
+            from heron_ray.cli.tracking import sinks_of
+
+            sinks += map(stack.enter_context, sinks_of(spec, start_from, tensorboard=tensorboard, mlflow=mlflow))
+        if folder is not None:
+            sinks.append(JsonlSink(stack.enter_context(folder.open())))
         if with_progress:
             from heron_ray.cli.progress import TrackSink, progress
 

@@ -301,6 +301,11 @@ class Client:
         """Try the failed trials of a sweep that has ended, or waits, again. Raises ConflictError where none has failed."""
         return Sweep.of(self._post(f"{path_of('sweep', id)}/retry"))
 
+    def sweep_figures(self, id: str) -> dict[str, dict[str, Any]]:
+        """The figures of a sweep so far, by name, as Plotly JSON."""
+        figures: dict[str, dict[str, Any]] = self._get(f"{path_of('sweep', id)}/figures")["figures"]
+        return figures
+
     def sweep_importance(self, id: str) -> Importance:
         """How much each axis of a sweep matters."""
         return Importance.of(self._get(f"{path_of('sweep', id)}/importance"))

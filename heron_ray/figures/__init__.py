@@ -1,12 +1,16 @@
 """Figures: series in, Plotly figures out, as plain JSON values. A page, a notebook and `heron demo` draw the same ones.
 
-No torch, and no plotly either until a figure becomes a file. Anyone from floor 2 upwards may import it.
+No torch, and no plotly either until a figure becomes a file (nor kaleido, which has a browser draw SVG and PNG). Anyone from
+floor 2 upwards may import it.
 """
 
 from heron_ray.figures.accuracy import accuracy_curves
+from heron_ray.figures.comparison import comparison_figures
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
+from heron_ray.figures.image import write_images
+from heron_ray.figures.paper import for_paper
 from heron_ray.figures.partition import partition_map
 from heron_ray.figures.privacy import Tradeoff, privacy_tradeoff
 from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
@@ -26,7 +30,9 @@ __all__ = [
     "Trial",
     "accuracy_curves",
     "bands",
+    "comparison_figures",
     "experiment_figures",
+    "for_paper",
     "heat_maps",
     "importance_bars",
     "parallel_coordinates",
@@ -38,4 +44,5 @@ __all__ = [
     "spectral_density",
     "themes",
     "write_html",
+    "write_images",
 ]

@@ -84,10 +84,11 @@ def _tensors(spec: ExperimentSpec, checkpoint: Checkpoint) -> Iterator[tuple[str
 def _named(model: SplitModel, parts: tuple[Part, ...]) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Everything a forward pass needs, constants that are drawn from the seed included."""
     for part, module in model.parts(parts).items():
-        for name, tensor in _all_tensors(module):
+        for name, tensor in all_tensors(module):
             yield f"{part}.{name}", tensor.detach().numpy().copy()
 
 
-def _all_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+def all_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """What a part's file holds, by name: its parameters and its buffers."""
     yield from module.named_parameters()
     yield from module.named_buffers()

@@ -68,7 +68,7 @@ def locked(package: str) -> str:
 def test_every_file_is_yaml_without_a_registrys_address(file):
     assert all(isinstance(document, dict) for document in yaml.safe_load_all(file.read_text(encoding="utf-8")))
     for image in re.findall(r"image: *(\S+)", file.read_text(encoding="utf-8")):
-        assert re.fullmatch(r"[a-z-]+:[0-9.]+", image)
+        assert re.fullmatch(r"([a-z]+/)?[a-z-]+:v?[0-9.]+", image)
 
 
 def test_api_and_dispatcher_are_started_by_both_files():
@@ -95,7 +95,9 @@ def test_every_option_that_is_given_to_a_part_is_one_it_knows(module):
 
 def test_compose_has_every_part_and_starts_each_when_what_it_needs_is_healthy(compose):
     services = compose["services"]
-    assert set(services) == {"postgres", "api", "ray-head", "ray-worker", "dispatcher"}
+    plain = {name for name, service in services.items() if "profiles" not in service}
+    assert plain == {"postgres", "api", "ray-head", "ray-worker", "dispatcher"}
+    assert set(services) - plain == {"prometheus", "grafana"}
     assert [name for name, service in services.items() if "healthcheck" not in service] == []
     for service in services.values():
         for needed, how in service.get("depends_on", {}).items():
@@ -104,10 +106,34 @@ def test_compose_has_every_part_and_starts_each_when_what_it_needs_is_healthy(co
     assert set(services["dispatcher"]["depends_on"]) == {"api", "ray-head"}
 
 
-def test_compose_publishes_the_api_on_the_loopback_address_and_nothing_else(compose):
+def test_compose_publishes_the_api_and_the_boards_on_the_loopback_address_and_nothing_else(compose):
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert list(published) == ["api"]
-    assert all(port.startswith("127.0.0.1:") for port in published["api"])
+    assert list(published) == ["api", "grafana"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_compose_mounts_boards_and_configurations_that_exist_where_they_are_looked_for(compose):
+    for name in ("prometheus", "grafana"):
+        mounts = [volume.split(":") for volume in compose["services"][name]["volumes"] if volume.startswith("../")]
+        assert mounts
+        assert [source for source, *_ in mounts if not (CLUSTER / source).exists()] == []
+        assert all(mode == "ro" for *_, mode in mounts)
+    grafana = compose["services"]["grafana"]
+    assert any(volume.split(":")[1] == grafana["environment"]["HERON_BOARDS"] for volume in grafana["volumes"])
+    provisioned = [file.read_text(encoding="utf-8") for file in (ROOT / "dashboards/grafana/provisioning").rglob("*.yaml")]
+    variables = {name for text in provisioned for name in re.findall(r"\$\{(\w+)\}", text)}
+    assert variables == {"PROMETHEUS_URL", "HERON_BOARDS"}
+    assert variables <= set(grafana["environment"])
+
+
+def test_prometheus_reads_every_ray_node_at_the_port_where_it_tells(compose):
+    config = yaml.safe_load((ROOT / "dashboards" / "prometheus" / "compose.yaml").read_text(encoding="utf-8"))
+    ((nodes,),) = [job["dns_sd_configs"] for job in config["scrape_configs"] if "dns_sd_configs" in job]
+    starts = {name for name, service in compose["services"].items() if "ray start" in " ".join(service.get("command", []))}
+    starts |= {name for name, service in compose["services"].items() if service.get("command", [])[:2] == ["ray", "start"]}
+    assert set(nodes["names"]) == starts
+    for name in starts:
+        assert f"--metrics-export-port={nodes['port']}" in " ".join(compose["services"][name]["command"])
 
 
 def test_compose_holds_no_secret_and_demands_those_it_needs(compose):

@@ -1,3 +1,4 @@
+import json
 import socket
 import subprocess
 import sys
@@ -130,3 +131,15 @@ def test_an_error_tells_whose_fault_it_was(error, state, reason, clean):
     outcome = Outcome.of_error(error)
     assert (outcome.state, outcome.reason, outcome.clean) == (state, reason, clean)
     assert outcome.message
+
+
+def test_prometheus_is_told_who_answers_and_nobody_once_the_service_has_ended(tmp_path):
+    directory = StateDirectory(tmp_path)
+    directory.write_targets({"heron-ray": "127.0.0.1:8000", "ray": "127.0.0.1:20001"})
+    file = tmp_path / "prometheus.json"
+    assert json.loads(file.read_text()) == [
+        {"targets": ["127.0.0.1:8000"], "labels": {"job": "heron-ray"}},
+        {"targets": ["127.0.0.1:20001"], "labels": {"job": "ray"}},
+    ]
+    directory.remove_service()
+    assert not file.exists()

@@ -36,6 +36,20 @@ def test_experiments_are_counted_by_state(api):
     assert (states["QUEUED"], states["CANCELLED"], states["RUNNING"], len(states)) == (2, 1, 0, 8)
 
 
+def test_rounds_of_running_experiments_and_the_wait_of_the_oldest_queued_one_are_told(api, sqlite_store, start_run):
+    idle = read(api)
+    assert (idle[("heron_running_rounds",)], idle[("heron_queue_oldest_seconds",)]) == (0, 0)
+    for rounds in (2, 3):
+        _, attempt = start_run(sqlite_store)
+        for round in range(1, rounds + 1):
+            event = {"kind": "round_finished", "key": f"round_finished:{round}", "round": round, "rounds": 9, "metrics": {}}
+            sqlite_store.record(attempt.id, attempt.token, events=[event])
+    api.post("/v1/experiments", json={"spec": example_spec()})
+    busy = read(api)
+    assert busy[("heron_running_rounds",)] == 5
+    assert 0 < busy[("heron_queue_oldest_seconds",)] < 600
+
+
 def test_requests_are_counted_by_declared_route_and_status(api):
     for id in ("one", "two", "three"):
         api.get(f"/v1/experiments/{id}")

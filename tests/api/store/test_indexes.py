@@ -65,6 +65,7 @@ DROP TABLE n
 """
 
 QUESTIONS = {
+    "activity": lambda store: store.activity(),
     "list": lambda store: page(store),
     "list, next page": lambda store: page(store, after=at("-created")),
     "list, oldest first": lambda store: page(store, "created", at("created")),
