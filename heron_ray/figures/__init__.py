@@ -4,10 +4,12 @@ No torch, and no plotly either until a figure becomes a file. Anyone from floor 
 """
 
 from heron_ray.figures.accuracy import accuracy_curves
+from heron_ray.figures.comparison import Run, overlay
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
 from heron_ray.figures.partition import partition_map
+from heron_ray.figures.places import AXES, XAxis, at
 from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
 from heron_ray.figures.spectrum import spectral_density
 from heron_ray.figures.study import bands, heat_maps
@@ -15,18 +17,23 @@ from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
 
 __all__ = [
+    "AXES",
     "DRAWN",
     "POINTS",
     "SUMMED",
     "Curve",
     "Objective",
     "Point",
+    "Run",
     "Trial",
+    "XAxis",
     "accuracy_curves",
+    "at",
     "bands",
     "experiment_figures",
     "heat_maps",
     "importance_bars",
+    "overlay",
     "parallel_coordinates",
     "pareto_front",
     "partition_map",
