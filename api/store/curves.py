@@ -102,10 +102,9 @@ class CurveStore(Database):
             chosen = or_(EventRow.id % step == 0, EventRow.id <= step, EventRow.id > events - step)
             mine = and_(EventRow.experiment == number, EventRow.kind == "round_finished", chosen)
             found = session.execute(select(EventRow.key, EventRow.created_at).where(mine).order_by(EventRow.id)).all()
-        if begun is None:
-            found = []
         rounds = [int(key.rpartition(":")[2]) for key, _ in found]
-        seconds = [(at - begun).total_seconds() for _, at in found]
+        # Where no attempt has begun there is no round either.
+        seconds = [(at - begun).total_seconds() for _, at in found] if begun is not None else []
         return SampledCurve(rounds=rounds, values=seconds, total=events, not_finite=0)
 
     def count(self, id: str, *, up_to: int) -> int:

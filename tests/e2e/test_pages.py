@@ -56,7 +56,7 @@ def test_the_list_is_filtered_by_state_and_by_tag(service, open_page):
     service.queue("waiting", "a")
     service.queue("other", "b")
     page = open_page(f"{service.url}/experiments").page
-    page.get_by_label("State").select_option("queued")
+    page.get_by_role("combobox", name="State").select_option("queued")
     expect(page.locator("tbody tr .name")).to_have_text(["other", "waiting"])
     page.get_by_label("Tag").fill("a")
     page.get_by_label("Tag").press("Enter")
@@ -224,10 +224,11 @@ def test_a_sweep_is_drawn_as_parallel_coordinates_with_the_best_trial_marked(ser
     page = open_page(f"{service.url}/sweeps").page
     page.get_by_role("link", name="digits").click()
     drawn(page)
-    labels = page.locator(".plot .xtick text")
+    parallel = page.locator(".plot").first
+    labels = parallel.locator(".xtick text")
     expect(labels).to_have_count(3)
     assert [label for label in labels.all_text_contents() if "mu" in label]
-    lines = page.locator(".plot .scatterlayer path.js-line")
+    lines = parallel.locator(".scatterlayer path.js-line")
     expect(lines).to_have_count(3)
     expect(page.locator(".trials tbody tr")).to_have_count(3)
     best = page.locator(".trials tr.best")
