@@ -22,7 +22,7 @@ def test_groups_that_differ_beyond_what_is_told_are_still_told_apart():
     many = {f"field{number}": 0 for number in range(5)}
     found = group_labels({"0001": spec(**many), "0002": spec(**many, rounds=6), "0003": spec(**{**many, "field4": 1})})
     assert len(set(found.values())) == 3
-    crowded = {name: 1 for name in many}
+    crowded = dict.fromkeys(many, 1)
     found = group_labels({"0001": spec(**many), "0002": spec(**crowded), "0003": spec(**{**crowded, "field4": 2})})
     assert len(set(found.values())) == 3
 
