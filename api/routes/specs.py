@@ -28,7 +28,8 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     spec: Any = Field(default=None, description="As for a submission.", json_schema_extra={"type": ["object", "null"]})
-    text: str | None = Field(default=None, description="YAML or JSON, in place of `spec`.")
+    # A spec has a few thousand characters; YAML takes long to read.
+    text: str | None = Field(default=None, max_length=100_000, description="YAML or JSON, in place of `spec`.")
 
 
 class Verdict(BaseModel):

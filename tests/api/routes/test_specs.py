@@ -72,4 +72,5 @@ def test_what_is_no_spec_at_all_is_said_to_be_none(client, text):
 
 
 def test_a_body_that_is_no_draft_is_refused(client):
-    assert client.post("/v1/specs/validate", json={"yaml": ""}).status_code == 422
+    for draft in ({"yaml": ""}, {"text": "a" * 100_001}, {"text": 1}):
+        assert client.post("/v1/specs/validate", json=draft).status_code == 422
