@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+# Experiments that differ in these alone are one group.
+UNSEEN = ("name", "seed")
+MOST_TOLD = 3
+LONGEST = 30
 
 
 def by_path(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -23,6 +30,45 @@ def differences(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     """By path, the values of those specs that have it, by id; paths at which all agree are left out."""
     found = _side_by_side(specs)
     return {path: values for path, values in found.items() if len(values) < len(specs) or not _agree(list(values.values()))}
+
+
+def labels(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What to call each experiment in a legend: its name where no other has it, else its name and the end of its id."""
+    names = Counter(spec["name"] for spec in specs.values())
+    return {id: spec["name"] if names[spec["name"]] == 1 else f"{spec['name']} {id[-4:]}" for id, spec in specs.items()}
+
+
+def group_labels(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """By id, what to call the experiments that share its spec but for seed and name.
+
+    A group is called by what tells it from the others, at most `MOST_TOLD` values, or by the name of its first experiment.
+
+    >>> specs = {i: {"name": i, "seed": n, "rounds": r} for i, n, r in (("a", 0, 5), ("b", 1, 5), ("c", 0, 9))}
+    >>> group_labels(specs)
+    {'a': 'rounds 5', 'b': 'rounds 5', 'c': 'rounds 9'}
+    """
+    stripped = {id: {name: value for name, value in spec.items() if name not in UNSEEN} for id, spec in specs.items()}
+    keys = {id: json.dumps(spec, sort_keys=True) for id, spec in stripped.items()}
+    firsts: dict[str, str] = {}
+    for id, key in keys.items():
+        firsts.setdefault(key, id)
+    told = differences({id: stripped[id] for id in firsts.values()})
+    found: dict[str, str] = {}
+    for key, id in firsts.items():
+        words = [
+            f"{path.removesuffix('.kind').rpartition('.')[2]} {_brief(values[id])}"
+            for path, values in told.items()
+            if id in values
+        ]
+        label = ", ".join(words[:MOST_TOLD]) or specs[id]["name"]
+        # What is cut off may be all that tells two apart.
+        found[key] = label if label not in found.values() else f"{label} ({id[-4:]})"
+    return {id: found[key] for id, key in keys.items()}
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def figures(results: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ from api.routes.actions import router as actions_router
 from api.routes.artifacts import router as artifacts_router
 from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
+from api.routes.comparisons import router as comparisons_router
 from api.routes.documentation import documentation_page
 from api.routes.events import router as events_router
 from api.routes.experiments import StoreParameter, router
@@ -31,6 +32,7 @@ from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
 from api.routes.series import router as series_router
+from api.routes.specs import router as specs_router
 from api.routes.standing import router as standing_router
 from api.routes.studies import router as studies_router
 from api.routes.sweeps import router as sweeps_router
@@ -70,6 +72,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     install_problem_handlers(app)
     # One line per router of the API.
     app.include_router(lists_router)
+    app.include_router(comparisons_router)
     app.include_router(router)
     app.include_router(events_router)
     app.include_router(actions_router)
@@ -83,6 +86,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(artifacts_router)
     app.include_router(logs_router)
     app.include_router(forks_router)
+    app.include_router(specs_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
     app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])

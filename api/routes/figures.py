@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.domain.curves import SampledCurve
 from api.domain.sweeps import best_trial, pareto_set, points_of
 from api.routes.experiments import StoreParameter
+from api.routes.places import places_of
 from api.routes.problems import refusals
 from heron_ray.figures import (
     DRAWN,
@@ -20,14 +21,19 @@ from heron_ray.figures import (
     Objective,
     Point,
     Trial,
+    XAxis,
     experiment_figures,
     parallel_coordinates,
     pareto_front,
+    partition_map,
     search_history,
     slices,
     themes,
 )
 from tune_spaces import sweep_of
+
+# Before its data are loaded not even an experiment with many attempts has more events.
+EARLY = 100
 
 router = APIRouter(prefix="/v1", tags=["figures"])
 
@@ -40,11 +46,24 @@ class Figures(BaseModel):
 
 
 @router.get("/experiments/{id}/figures", responses=refusals(404, 422))
-def draw_experiment(id: str, store: StoreParameter) -> Figures:
-    """Draw an experiment so far: accuracy, losses and bytes; long curves are thinned and keep their peaks."""
+def draw_experiment(
+    id: str,
+    store: StoreParameter,
+    x: Annotated[XAxis, Query(description="The axis across. What lies at a place that is not known is left out.")] = "round",
+) -> Figures:
+    """Draw an experiment so far: accuracy, losses, bytes and, once the data are loaded, the partition.
+
+    Long curves are thinned and keep their peaks.
+    """
     series = store.curves.sample([id], points=POINTS, patterns=DRAWN)[id]
     totals = store.curves.running_sums(id, SUMMED, points=POINTS)
-    return Figures(figures=experiment_figures(_curves(series), totals=_curves(totals)), themes=themes())
+    places = places_of(store, id, x, points=POINTS)
+    drawn = experiment_figures(_curves(series), totals=_curves(totals), x=x, places=places)
+    early = store.events(id, after=0, limit=EARLY)
+    report = next((event.data["partition"] for event in early if event.kind == "started"), None)
+    if report and report.get("per_client"):
+        drawn["partition"] = partition_map(report)
+    return Figures(figures=drawn, themes=themes())
 
 
 @router.get("/sweeps/{id}/figures", responses=refusals(404, 422))

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from sqlalchemy import SQLColumnExpression, Subquery, and_, func, literal, select, tuple_
+from sqlalchemy import SQLColumnExpression, Subquery, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.domain.curves import SampledCurve, bucket_count, matching
 from api.store.database import Database
-from api.store.tables import ExperimentRow, PointRow
+from api.store.tables import AttemptRow, EventRow, ExperimentRow, PointRow
 from heron_ray.errors import AnswerTooLargeError, NotFoundError
 
 PAGE = 10_000
@@ -87,6 +87,25 @@ class CurveStore(Database):
         with self._reading() as session:
             extents = _extents(session, _number(session, id), names, FIRST_ROUND, LAST_ROUND)
             return {extent.series: _summed(session, extent, points) for extent in extents}
+
+    def wall_times(self, id: str, *, points: int) -> SampledCurve:
+        """Seconds from the beginning of the first attempt until each round was reported, for about `points` of the rounds.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        with self._reading() as session:
+            number = _number(session, id)
+            events = session.scalar(select(ExperimentRow.events).where(ExperimentRow.number == number)) or 0
+            begun = session.scalar(select(func.min(AttemptRow.started_at)).where(AttemptRow.experiment == number))
+            step = max(1, -(-events // points))
+            chosen = or_(EventRow.id % step == 0, EventRow.id <= step, EventRow.id > events - step)
+            mine = and_(EventRow.experiment == number, EventRow.kind == "round_finished", chosen)
+            found = session.execute(select(EventRow.key, EventRow.created_at).where(mine).order_by(EventRow.id)).all()
+        rounds = [int(key.rpartition(":")[2]) for key, _ in found]
+        # Where no attempt has begun there is no round either.
+        seconds = [(at - begun).total_seconds() for _, at in found] if begun is not None else []
+        return SampledCurve(rounds=rounds, values=seconds, total=events, not_finite=0)
 
     def count(self, id: str, *, up_to: int) -> int:
         """How many points an experiment has; counting ends at `up_to`. Raises NotFoundError."""

@@ -2,6 +2,8 @@
 import { h, percent } from "/assets/view.js";
 
 const KEPT = 300;
+// What every run says; the rest, such as a diagnosis, is marked.
+const USUAL = new Set(["state", "started", "round_finished", "checkpoint_saved", "finished"]);
 
 export class EventLog {
   constructor() {
@@ -19,7 +21,7 @@ export class EventLog {
   add(events) {
     for (const event of events) {
       const kind = event.kind === "round_finished" ? "round" : "other";
-      this.list.prepend(h("li", { class: kind }, h("code", {}, `#${event.id}`), h("span", { class: "kind" }, event.kind.replaceAll("_", " ")), h("span", {}, words(event))));
+      this.list.prepend(h("li", { class: USUAL.has(event.kind) ? kind : `${kind} notable` }, h("code", {}, `#${event.id}`), h("span", { class: "kind" }, event.kind.replaceAll("_", " ")), h("span", {}, words(event))));
       this.counts[kind] += 1;
       if (this.counts[kind] > KEPT) {
         const old = this.list.querySelectorAll(`.${kind}`);

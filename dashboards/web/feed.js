@@ -1,6 +1,6 @@
 // An experiment's events, live, over one EventSource. A tab out of sight closes it: browsers allow six connections per host,
 // and a forgotten tab shall not use one up. Back in sight it goes on after the last event it has seen.
-import { connected } from "/assets/http.js";
+import { connected, failed, request } from "/assets/http.js";
 
 const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "diagnosis", "finished"];
 const ENDS = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
@@ -52,7 +52,23 @@ export class Feed {
     connected(false);
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
     this.#close();
-    setTimeout(() => document.hidden || this.#open(), RETRY_MS);
+    setTimeout(() => this.#comeBack(), RETRY_MS);
+  }
+
+  // A stream does not tell why it was refused; a page of events does.
+  async #comeBack() {
+    try {
+      await request("GET", `${this.#url}?after=${this.#last}&limit=1`);
+    } catch (error) {
+      if (error.problem?.status === 404) {
+        this.#over = true;
+        failed(error);
+        return;
+      }
+      setTimeout(() => this.#comeBack(), RETRY_MS);
+      return;
+    }
+    if (!document.hidden) this.#open();
   }
 
   #received(kind, message) {

@@ -9,15 +9,22 @@ export class ApiError extends Error {
 
 const banner = document.getElementById("connection");
 
-export function connected(yes) {
-  banner.textContent = yes ? "" : "Not connected to the service. Trying again …";
+export function connected(yes, words = "Not connected to the service. Trying again …") {
+  banner.textContent = yes ? "" : words;
   banner.classList.toggle("shown", !yes);
 }
 
-export async function request(method, path) {
+// For what fails after a page is drawn: main.js shows it in the page's place.
+export function failed(error) {
+  document.dispatchEvent(new CustomEvent("pagefailure", { detail: error }));
+}
+
+// `body`, where there is one, goes as JSON.
+export async function request(method, path, body, headers = {}) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   let response;
   try {
-    response = await fetch(path, { method, headers: { Accept: "application/json" } });
+    response = await fetch(path, { method, ...sent, headers: { Accept: "application/json", ...sent.headers, ...headers } });
   } catch (error) {
     connected(false);
     throw new ApiError({ status: 0, code: "unreachable", detail: "The service does not answer.", cause: error });
@@ -36,15 +43,16 @@ function problemIn(response, text) {
   }
 }
 
-// Calls `look` now and again every `everyMs` while the tab is in sight, until it returns false. A look that fails because
-// the service does not answer is tried again; any other failure is thrown, the first time to the caller.
+// Calls `look` now and again every `everyMs` while the tab is in sight, until it returns false. Where the service does not answer,
+// is too busy or has a fault, it is asked again; any other failure is thrown the first time and ends the page later.
 export async function poll(look, everyMs) {
   const attempt = async () => {
     try {
       return await look();
     } catch (error) {
-      if (error.problem?.status !== 0) throw error;
-      return true;
+      if (passes(error)) return true;
+      failed(error);
+      return false;
     }
   };
   let going = await look();
@@ -55,6 +63,12 @@ export async function poll(look, everyMs) {
       going = await attempt();
     }
   })();
+}
+
+function passes(error) {
+  const status = error.problem?.status;
+  if (status === 429 || status >= 500) connected(false, "The service has trouble. Trying again …");
+  return status === 0 || status === 429 || status >= 500;
 }
 
 function inSight() {

@@ -1,9 +1,14 @@
-// One sweep: its trials as parallel coordinates and as a table, the best one marked; both follow it until it ends.
+// One sweep: its trials as parallel coordinates and as a table, how its search went, and which axes mattered; all of it follows
+// the sweep until it ends.
 import { Chart } from "/assets/chart.js";
 import { poll, request } from "/assets/http.js";
-import { badge, confirmed, h, LIVE, percent, progressBar, Rows, setBadge, setText, time } from "/assets/view.js";
+import { TrialTable } from "/assets/trials.js";
+import { act, asked, badge, confirmed, h, keepInAddress, LIVE, progressBar, setBadge, setText, time } from "/assets/view.js";
 
 const EVERY_MS = 1500;
+// Weighing the axes takes the service a second or more.
+const WEIGH_MS = 20_000;
+const COMPARED = 10;
 
 export async function show(main, id) {
   const path = `/v1/sweeps/${encodeURIComponent(id)}`;
@@ -26,19 +31,18 @@ function layout(sweep, path, look) {
   const progress = progressBar("trials ended");
   const why = h("p", { class: "why", "aria-live": "polite" });
   const problem = h("p", { class: "note bad", role: "alert", hidden: true });
-  const cancel = h("button", { type: "button", class: "danger", onclick: () => cancelled(path, problem, look) }, "Cancel");
-  const plot = h("div", { class: "plot" });
-  const chart = new Chart(plot);
-  const table = trialTable();
-  let drawn = null;
+  const actions = h("div", { class: "actions" });
+  const compare = h("a", { class: "button", hidden: true }, "Compare the best");
+  const table = new TrialTable();
+  const figures = new SweepFigures(path, sweep.objectives.length);
 
   const parts = [
-    h("div", { class: "title" }, h("div", { class: "heading" }, h("h1", {}, sweep.name), state), h("div", { class: "actions" }, cancel)),
-    h("p", { class: "under" }, h("code", {}, sweep.id), ` · space ${sweep.space} · submitted `, time(sweep.created_at)),
+    h("div", { class: "title" }, h("div", { class: "heading" }, h("h1", {}, sweep.name), state), actions),
+    h("p", { class: "under" }, h("code", {}, sweep.id), ` · space ${sweep.space} · ${sweep.search} · scheduler ${sweep.scheduler} · submitted `, time(sweep.created_at)),
     h("div", { class: "standing" }, progress.element, why),
     problem,
-    h("section", { class: "card wide", "aria-label": "Parallel coordinates" }, h("h2", {}, "Parallel coordinates"), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Plot" }, plot)),
-    h("section", { class: "card wide" }, h("h2", {}, "Trials"), table.element),
+    figures.element,
+    h("section", { class: "card wide" }, h("h2", {}, "Trials", h("span", { class: "aside" }, compare)), table.element),
   ];
   const update = async (latest) => {
     const ended = latest.trials.filter((trial) => !LIVE.has(trial.state)).length;
@@ -46,85 +50,118 @@ function layout(sweep, path, look) {
     setText(why, latest.message ?? latest.reason ?? "");
     why.classList.toggle("failed", latest.state === "FAILED");
     progress.update({ round: ended, rounds: latest.trials.length });
-    cancel.hidden = !LIVE.has(latest.state) || latest.state === "CANCELLING";
+    offerActions(actions, latest, path, problem, look);
     table.update(latest.trials, latest.best?.number ?? null);
-    const measured = JSON.stringify(latest.trials.map((trial) => [trial.number, trial.validation_accuracy, trial.test_accuracy]));
-    if (measured === drawn) return;
-    drawn = measured;
-    const { figures, themes } = await request("GET", `${path}/figures`);
-    await chart.draw(figures.parallel_coordinates, themes, "No trial measured yet");
+    const best = latest.trials.filter((trial) => trial.validation_accuracy !== null && trial.experiment_id).sort((a, b) => b.validation_accuracy - a.validation_accuracy);
+    compare.hidden = best.length < 2;
+    compare.href = `/compare?ids=${best.slice(0, COMPARED).map((trial) => trial.experiment_id).join(",")}`;
+    await figures.update(latest);
   };
   return { parts, update };
 }
 
-async function cancelled(path, problem, look) {
-  if (!(await confirmed("Cancel this sweep? Trials that have ended stay.", "Cancel sweep"))) return;
-  problem.hidden = true;
-  try {
-    await request("POST", `${path}/cancel`);
+function offerActions(actions, { state, paused, search, trials }, path, problem, look) {
+  const live = LIVE.has(state);
+  const failed = trials.some((trial) => trial.state === "FAILED");
+  const wanted = [live && state !== "CANCELLING" && "cancel", live && !paused && "pause", paused && "resume", search !== "grid" && "extend", failed && (!live || paused) && "retry"].filter(Boolean);
+  if (actions.dataset.offered === wanted.join()) return;
+  actions.dataset.offered = wanted.join();
+  const post = (verb, body) => async () => {
+    await request("POST", `${path}/${verb}`, body);
     await look();
-  } catch (error) {
-    if (!error.problem) throw error;
-    setText(problem, error.message);
-    problem.hidden = false;
+  };
+  const made = {
+    cancel: ["Cancel", async () => (await confirmed("Cancel this sweep? Trials that have ended stay.", "Cancel sweep")) && (await post("cancel")()), "danger"],
+    pause: ["Pause", post("pause")],
+    resume: ["Resume", post("resume")],
+    retry: ["Retry failed trials", post("retry")],
+    extend: [
+      "Extend",
+      async () => {
+        const samples = Number(await asked("By how many more points?", "Extend"));
+        if (samples) await post("extend", { samples })();
+      },
+    ],
+  };
+  actions.replaceChildren(...wanted.map((name) => h("button", { type: "button", class: made[name][2], onclick: act(problem, made[name][1]) }, made[name][0])));
+}
+
+// Parallel coordinates first; of one objective at a time its history, its slices and how much each axis matters.
+class SweepFigures {
+  #cards = new Map();
+  #drawn = "";
+  #weighed = { of: -1, at: -Infinity };
+  #latest = null;
+
+  constructor(path, objectives) {
+    this.path = path;
+    this.objective = Number(new URLSearchParams(location.search).get("objective") ?? 0) || 0;
+    this.choose = h("select", { onchange: () => this.#choose(Number(this.choose.value)) });
+    this.chooser = h("div", { class: "filters", hidden: objectives < 2 }, h("label", {}, "Objective ", this.choose));
+    this.wide = h("section", { class: "card wide", "aria-label": "Parallel coordinates" });
+    this.grid = h("div", { class: "grid" });
+    const plot = h("div", { class: "plot", role: "img", "aria-label": "Every trial as a line across what it overrides" });
+    this.wide.append(h("h2", {}, "Parallel coordinates"), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Plot" }, plot));
+    this.parallel = new Chart(plot);
+    this.element = h("div", {}, this.wide, this.chooser, this.grid);
+  }
+
+  async update(sweep) {
+    this.#latest = sweep;
+    const measured = JSON.stringify([this.objective, sweep.trials.map((trial) => [trial.number, trial.validation_accuracy, trial.test_accuracy, trial.values])]);
+    if (measured === this.#drawn) return;
+    this.#drawn = measured;
+    const { figures, themes } = await request("GET", `${this.path}/figures`);
+    this.themes = themes;
+    const labels = Object.keys(figures).filter((name) => name.startsWith("history: ")).map((name) => name.slice(9));
+    this.#offer(labels);
+    const label = labels[this.objective] ?? labels[0];
+    const shown = { pareto: "Pareto front", [`history: ${label}`]: "History" };
+    for (const name of Object.keys(figures)) if (name.startsWith("slice: ") && name.endsWith(`: ${label}`)) shown[name] = `Slice: ${name.slice(7, -label.length - 2)}`;
+    const wanted = Object.keys(shown).filter((name) => figures[name]);
+    for (const [name, { element }] of this.#cards) if (name !== "importance") element.hidden = !wanted.includes(name);
+    await Promise.all([
+      this.parallel.draw(figures.parallel_coordinates, themes, "No trial measured yet"),
+      ...wanted.map((name) => this.#card(name, shown[name]).chart.draw(inSvg(figures[name]), themes, "No point has come to its end yet")),
+    ]);
+    await this.#weigh();
+  }
+
+  #offer(labels) {
+    if (this.choose.options.length === labels.length) return;
+    this.choose.replaceChildren(...labels.map((label, index) => h("option", { value: index, selected: index === this.objective }, label)));
+  }
+
+  async #choose(objective) {
+    this.objective = objective;
+    keepInAddress({ objective: objective || null });
+    this.#weighed.at = -Infinity;
+    this.#weighed.of = -1;
+    await this.update(this.#latest);
+  }
+
+  #card(name, title) {
+    if (!this.#cards.has(name)) {
+      const plot = h("div", { class: "plot", role: "img", "aria-label": title });
+      const element = h("section", { class: "card", "aria-label": title }, h("h2", {}, title), plot);
+      this.grid.append(element);
+      this.#cards.set(name, { element, chart: new Chart(plot) });
+    }
+    return this.#cards.get(name);
+  }
+
+  async #weigh() {
+    const known = this.#latest.points.filter((point) => point.means !== null).length;
+    if (known === this.#weighed.of || performance.now() - this.#weighed.at < WEIGH_MS) return;
+    this.#weighed = { of: known, at: performance.now() };
+    const { objectives } = await request("GET", `${this.path}/importance`);
+    const figure = (objectives[this.objective] ?? objectives[0]).figure;
+    await this.#card("importance", "Importance of the axes").chart.draw(figure, this.themes, "Too few points to tell");
   }
 }
 
-// Overrides become columns as they are seen: trials are proposed some time after the sweep was submitted.
-function trialTable() {
-  const head = h("tr");
-  const body = h("tbody");
-  let columns = null;
-  let rows = null;
-  let best = null;
-  const update = (trials, bestOne) => {
-    best = bestOne;
-    const paths = [...new Set(trials.flatMap((trial) => Object.keys(trial.overrides)))];
-    if (columns !== paths.join()) {
-      columns = paths.join();
-      body.replaceChildren();
-      rows = new Rows(body, (trial) => trial.number, (trial) => trialRow(trial, paths, () => best));
-      const names = ["Trial", "State", ...paths, "Validation", "Test", "Experiment"];
-      head.replaceChildren(...names.map((name) => h("th", { scope: "col" }, name)));
-    }
-    rows.update(trials);
-  };
-  const element = h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Trials" }, h("table", { class: "trials" }, h("thead", {}, head), body));
-  return { element, update };
-}
-
-function trialRow(trial, paths, best) {
-  const state = badge(trial.state);
-  const mark = h("strong", { class: "tag" }, "best");
-  const validation = h("td", { class: "number" });
-  const test = h("td", { class: "number" });
-  const experiment = h("td");
-  const element = h(
-    "tr",
-    {},
-    h("td", {}, `${trial.number} `, mark),
-    h("td", {}, state),
-    paths.map((path) => h("td", { class: "number" }, valueText(trial.overrides[path]))),
-    validation,
-    test,
-    experiment,
-  );
-  const update = (latest) => {
-    const isBest = latest.number === best();
-    setBadge(state, latest.state);
-    mark.hidden = !isBest;
-    element.classList.toggle("best", isBest);
-    setText(validation, percent(latest.validation_accuracy));
-    setText(test, percent(latest.test_accuracy));
-    if (latest.experiment_id && !experiment.firstChild) {
-      experiment.append(h("a", { href: `/experiments/${latest.experiment_id}` }, h("code", {}, latest.experiment_id)));
-    }
-  };
-  return { element, update };
-}
-
-function valueText(value) {
-  if (value === undefined) return "–";
-  if (typeof value === "number" && !Number.isInteger(value)) return String(Number(value.toPrecision(4)));
-  return typeof value === "string" ? value : JSON.stringify(value);
+// WebGL would compile code from strings, which the pages' policy forbids. Cards are narrow, so legends lie above.
+function inSvg({ data, layout }) {
+  const legend = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" };
+  return { layout: { legend, ...layout }, data: data.map((trace) => (trace.type === "scattergl" ? { ...trace, type: "scatter" } : trace)) };
 }

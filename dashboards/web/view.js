@@ -43,6 +43,20 @@ export function progressBar(label = "rounds finished") {
   return { element, update };
 }
 
+// A button that does something and says where that was refused.
+export function act(problem, doIt) {
+  return async () => {
+    problem.hidden = true;
+    try {
+      await doIt();
+    } catch (error) {
+      if (!error.problem) throw error;
+      setText(problem, error.message);
+      problem.hidden = false;
+    }
+  };
+}
+
 export function percent(value) {
   return value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`;
 }
@@ -87,15 +101,27 @@ function ago(iso) {
 }
 
 export function failure(error, back) {
-  const { detail = "This page could not be drawn.", hint = null } = error.problem ?? {};
+  const { detail = "This page could not be drawn.", hint = null, status = null } = error.problem ?? {};
+  const heading = { 0: "The service does not answer", 404: "Not found" }[status] ?? "Something went wrong";
+  const more = { 0: "This page comes back by itself once the service does.", 404: "It was deleted, or never was." }[status];
   return h(
     "section",
     { class: "note bad", role: "alert" },
-    h("h1", {}, error.problem?.status === 404 ? "Not found" : "Something went wrong"),
-    h("p", {}, detail),
+    h("h1", {}, heading),
+    h("p", {}, detail, more ? ` ${more}` : ""),
     h("p", {}, h("a", { href: back }, "Back to the list"), " · ", h("a", { href: location.href }, "Try again")),
     hint && h("p", { class: "quiet" }, hint),
   );
+}
+
+// Sets what the address says without leaving the page; null takes a name out.
+export function keepInAddress(changed) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changed)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  history.replaceState(null, "", `${location.pathname}${query.size > 0 ? `?${query}` : ""}`);
 }
 
 // Keeps `body`'s rows in step with `items`: rows stay the same elements, so that focus and scrolling survive an update.
@@ -141,6 +167,30 @@ export function confirmed(question, action) {
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue === "yes");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// Asks for a word or two; resolves to what was typed, or to null.
+export function asked(question, action) {
+  return new Promise((resolve) => {
+    const input = h("input", { type: "text", required: true, maxlength: 60, "aria-label": question });
+    const dialog = h(
+      "dialog",
+      { "aria-label": question },
+      h("p", {}, question),
+      h(
+        "form",
+        { method: "dialog" },
+        input,
+        h("div", { class: "actions" }, h("button", { type: "button", onclick: () => dialog.close("no") }, "Go back"), h("button", { value: "yes" }, action)),
+      ),
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes" ? input.value : null);
     });
     document.body.append(dialog);
     dialog.showModal();

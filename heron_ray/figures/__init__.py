@@ -10,8 +10,10 @@ from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
 from heron_ray.figures.html import write_html
 from heron_ray.figures.image import write_images
+from heron_ray.figures.overlay import Run, overlay
 from heron_ray.figures.paper import for_paper
 from heron_ray.figures.partition import partition_map
+from heron_ray.figures.places import AXES, XAxis, at
 from heron_ray.figures.privacy import Tradeoff, privacy_tradeoff
 from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
 from heron_ray.figures.spectrum import spectral_density
@@ -20,21 +22,26 @@ from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
 
 __all__ = [
+    "AXES",
     "DRAWN",
     "POINTS",
     "SUMMED",
     "Curve",
     "Objective",
     "Point",
+    "Run",
     "Tradeoff",
     "Trial",
+    "XAxis",
     "accuracy_curves",
+    "at",
     "bands",
     "comparison_figures",
     "experiment_figures",
     "for_paper",
     "heat_maps",
     "importance_bars",
+    "overlay",
     "parallel_coordinates",
     "pareto_front",
     "partition_map",

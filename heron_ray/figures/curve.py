@@ -36,6 +36,16 @@ def line(name: str, curve: Curve, colour: str, *, dash: str = "solid", width: fl
     }
 
 
+def transparent(colour: str) -> str:
+    """A colour of the palette, thin enough for a band that lines are seen through.
+
+    >>> transparent("#0072B2")
+    'rgba(0,114,178,0.18)'
+    """
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.18)"
+
+
 def thin(curve: Curve, limit: int) -> Curve:
     """At most about `limit` points of a curve, among them the first, the last, every peak, every dip and every gap in sight.
 

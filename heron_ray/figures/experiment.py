@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heron_ray.figures.curve import COLOURS, Curve, line, thin
+from heron_ray.figures.places import AXES, XAxis, placed
 
 # A browser redraws four lines of this many points in about 25 ms.
 POINTS = 2000
@@ -54,7 +55,12 @@ SUMMED = tuple(part.series for part in _BYTES)
 
 
 def experiment_figures(
-    series: Mapping[str, Curve], *, totals: Mapping[str, Curve] | None = None, points: int = POINTS
+    series: Mapping[str, Curve],
+    *,
+    totals: Mapping[str, Curve] | None = None,
+    points: int = POINTS,
+    x: XAxis = "round",
+    places: Curve | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of one experiment by name: `accuracy`, `losses` and `bytes`.
 
@@ -62,6 +68,8 @@ def experiment_figures(
         series: Its series by name, as `GET /v1/experiments/{id}/series` gives them.
         totals: The running sums of `SUMMED`, where the caller has them; else they are summed here.
         points: A line longer than this is thinned; its peaks, dips and gaps stay.
+        x: What the axis across is.
+        places: Where each round stands on it, unless it counts rounds; a point whose place is not known is left out.
 
     Returns:
         Plotly figures as plain JSON values. A series that does not exist adds no line.
@@ -84,17 +92,20 @@ def experiment_figures(
     curves = {**series, **totals}
     return {
         name: {
-            "data": [_trace(part, curves[part.series], points) for part in parts if part.series in curves],
-            "layout": _layout(y),
+            "data": [_trace(part, curves[part.series], points, places) for part in parts if part.series in curves],
+            "layout": _layout(AXES[x], y),
         }
         for name, (parts, y) in axes.items()
     }
 
 
-def _trace(part: _Line, curve: Curve, points: int) -> dict[str, Any]:
+def _trace(part: _Line, curve: Curve, points: int, places: Curve | None) -> dict[str, Any]:
     drawn = thin(curve, points)
+    elsewhere = {}
+    if places is not None:
+        elsewhere = dict(zip(("x", "y"), placed(drawn, places), strict=True))
     meta = {"series": part.series, **({"total": True} if part.total else {})}
-    return {**line(part.name, drawn, part.colour, dash=part.dash, width=part.width), "meta": meta}
+    return {**line(part.name, drawn, part.colour, dash=part.dash, width=part.width), **elsewhere, "meta": meta}
 
 
 def _running_sum(curve: Curve) -> Curve:
@@ -102,9 +113,9 @@ def _running_sum(curve: Curve) -> Curve:
     return {"rounds": curve["rounds"], "values": values}
 
 
-def _layout(y: dict[str, Any]) -> dict[str, Any]:
+def _layout(x: Mapping[str, Any], y: dict[str, Any]) -> dict[str, Any]:
     return {
-        "xaxis": {"title": {"text": "round"}, "rangemode": "tozero"},
+        "xaxis": dict(x),
         "yaxis": y,
         "hovermode": "x unified",
         "showlegend": True,

@@ -37,7 +37,7 @@ def for_paper(
         >>> printed["layout"]["width"], "title" in printed["layout"]
         (528, False)
     """
-    drawn = copy.deepcopy({"data": list(figure["data"]), "layout": dict(figure["layout"])})
+    drawn: dict[str, Any] = copy.deepcopy({"data": list(figure["data"]), "layout": dict(figure["layout"])})
     layout = drawn["layout"]
     columns, rows = _panels(layout)
     wide, high = _natural_size(layout, columns, rows)

@@ -28,7 +28,7 @@ def partition_map(report: Mapping[str, Any], *, title: str = "Samples of each cl
     heat = {
         "type": "heatmap",
         "z": counts,
-        "colorscale": [[0, "#FFFFFF"], [1, COLOURS[0]]],
+        "colorscale": [[0, "rgba(0,114,178,0)"], [1, COLOURS[0]]],
         "zmin": 0,
         "colorbar": {"title": {"text": "samples"}},
         "hovertemplate": "client %{y}, label %{x}: %{z} samples<extra></extra>",

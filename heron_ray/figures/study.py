@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
-from heron_ray.figures.curve import COLOURS
+from heron_ray.figures.curve import COLOURS, transparent
 
 # From guessing to perfect; dark at both ends of lightness, so that it reads in grey, too.
 SCALE = ((0.0, "#440154"), (0.25, "#3B528B"), (0.5, "#21918C"), (0.75, "#5EC962"), (1.0, "#FDE725"))
@@ -131,7 +131,7 @@ def _band(name: str, x: Sequence[float | str], band: Band, colour: str) -> Itera
         "hoverinfo": "skip",
     }
     yield {**edge, "y": list(band["low"])}
-    yield {**edge, "y": list(band["high"]), "fill": "tonexty", "fillcolor": _transparent(colour)}
+    yield {**edge, "y": list(band["high"]), "fill": "tonexty", "fillcolor": transparent(colour)}
     yield {
         "type": "scatter",
         "mode": "lines+markers",
@@ -141,11 +141,6 @@ def _band(name: str, x: Sequence[float | str], band: Band, colour: str) -> Itera
         "y": list(band["mean"]),
         "line": {"color": colour, "width": 2},
     }
-
-
-def _transparent(colour: str) -> str:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
 
 
 def _scale(labels: Sequence[str]) -> tuple[Sequence[float | str], str]:

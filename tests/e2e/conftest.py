@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from api.domain.artifacts import CHECKPOINT_MANIFEST, CHECKPOINT_STATE, LOG, ArtifactFile, ArtifactKind, attempt_folder
 from api.domain.records import AttemptRecord
 from api.domain.states import State
 from api.routes import create_app
@@ -40,6 +43,7 @@ def round_finished(round: int, rounds: int = 40) -> dict[str, Any]:
         "bytes_down": 500.0,
         "test_accuracy": accuracy,
         "auxiliary_test_accuracy": 0.8 * accuracy,
+        "messages": 20.0,
     }
     return {
         "kind": "round_finished",
@@ -56,14 +60,15 @@ class Service:
 
     url: str
     store: Store
+    artifacts: Path
 
-    def queue(self, name: str, *tags: str) -> str:
+    def queue(self, name: str, *tags: str, **fields: Any) -> str:
         """Submit an experiment."""
-        return self.store.submit(parse_spec({**example_spec(), "name": name, "rounds": 40}), tags).id
+        return self.store.submit(parse_spec({**example_spec(), "name": name, "rounds": 40, **fields}), tags).id
 
-    def start(self, name: str, *tags: str, rounds: int = 0) -> tuple[str, AttemptRecord]:
+    def start(self, name: str, *tags: str, rounds: int = 0, **fields: Any) -> tuple[str, AttemptRecord]:
         """Bring an experiment to RUNNING, with some rounds finished; nothing else may be queued."""
-        id = self.queue(name, *tags)
+        id = self.queue(name, *tags, **fields)
         claimed = self.store.claim(owner="dispatcher-1", lease_s=600)
         assert claimed is not None
         assert claimed[0].id == id
@@ -76,10 +81,33 @@ class Service:
         """Record what the engine says after these rounds."""
         self.store.record(attempt.id, attempt.token, events=[round_finished(round) for round in rounds])
 
+    def load(self, attempt: AttemptRecord) -> None:
+        """Record what the engine says once the data are partitioned."""
+        report = {"clients": 2, "per_client": [[30, 0], [10, 20]], "mean_total_variation": 0.25, "note": None}
+        started = {"kind": "started", "key": "started:0", "rounds": 40, "after_round": 0, "partition": report}
+        self.store.record(attempt.id, attempt.token, events=[started])
+
+    def leave(self, attempt: AttemptRecord, *, log: str = "") -> None:
+        """Leave behind what a driver does: a checkpoint that knows builds and traffic, and a log."""
+        traffic = {"up": {"smashed": 2048, "front": 1024}, "down": {"front": 4096}, "messages": 30}
+        manifest = {"round": 40, "progress": {"traffic": traffic}, "provenance": {"torch": "9.9.9"}}
+        contents = {CHECKPOINT_MANIFEST: json.dumps({"manifest": manifest}).encode(), CHECKPOINT_STATE: b"state"}
+        folder = attempt_folder(self.artifacts, attempt.experiment_id, attempt.number)
+        files = []
+        for name, content in contents.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            files.append(
+                ArtifactFile(name=name, kind=ArtifactKind.CHECKPOINT, size_bytes=len(content), sha256=digest, round=40)
+            )
+        (folder / LOG).write_text(log)
+        self.store.artifacts.record(attempt.id, attempt.token, files=files)
+
     def end(self, attempt: AttemptRecord, *, state: State = State.SUCCEEDED, **result: float) -> None:
         """End a running experiment."""
         message = None if state == State.SUCCEEDED else "it stopped being finite"
-        costs = {"client_macs_per_step": 12345}
+        costs = {"client_macs_per_step": 12345, "client_peak_bytes": 3 << 20, "bytes_up": 40_000, "bytes_down": 20_000}
         self.store.finish(
             attempt.id, attempt.token, state=state, reason=None, message=message, result={"costs": costs, **result}
         )
@@ -108,14 +136,18 @@ def service(tmp_path: Path) -> Iterator[Service]:
     """A service of its own for each test."""
     store = Store.open(f"sqlite:///{tmp_path}/heron.db")
     config = uvicorn.Config(
-        create_app(Settings(event_poll_s=0.05), store), port=0, ws="none", log_level="critical", timeout_graceful_shutdown=1
+        create_app(Settings(event_poll_s=0.05, artifacts=tmp_path / "artifacts"), store),
+        port=0,
+        ws="none",
+        log_level="critical",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     for _ in itertools.takewhile(lambda _: not server.started and thread.is_alive(), itertools.count()):
         thread.join(0.01)
-    yield Service(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", store)
+    yield Service(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", store, tmp_path / "artifacts")
     server.should_exit = True
     thread.join(30)
     store.close()

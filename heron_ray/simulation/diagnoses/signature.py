@@ -15,6 +15,7 @@ from heron_ray.simulation.messages import ProbeFigures
 from heron_ray.simulation.roles.scrutiny import Scrutiny
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
+from heron_ray.spec.method import ZerothOrderSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,13 @@ class Run:
     def spec(self) -> ExperimentSpec:
         """The experiment."""
         return self.setup.spec
+
+    @property
+    def zeroth_order(self) -> ZerothOrderSpec:
+        """How clients probe; only methods whose clients do have it."""
+        method: Any = self.spec.method
+        probing: ZerothOrderSpec = method.zeroth_order
+        return probing
 
     @functools.cached_property
     def parameters(self) -> int:

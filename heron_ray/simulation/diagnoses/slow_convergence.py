@@ -78,7 +78,7 @@ class SlowConvergence(Signature):
         )
 
     def _cause(self, seen: Seen) -> tuple[str, str, dict[str, Any]]:
-        spec = self.run.spec.method.zeroth_order
+        spec = self.run.zeroth_order
         size = math.sqrt(seen.probes.squares / seen.probes.count) if seen.probes.count else 0.0
         even = abs(seen.probes.sum / seen.probes.count) / size if size else 0.0
         cosine = self._cosines[0] / self._cosines[1] if self._cosines[1] else None
@@ -110,7 +110,7 @@ class SlowConvergence(Signature):
 
     def _expected_cosine(self) -> float:
         """sqrt(q / (q + d - 1)), see heron_ray.zo.quality."""
-        probes = self.run.spec.method.zeroth_order.probes
+        probes = self.run.zeroth_order.probes
         return math.sqrt(probes / (probes + self.run.parameters - 1))
 
     def state(self) -> dict[str, Any]:

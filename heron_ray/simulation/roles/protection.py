@@ -44,8 +44,10 @@ class Protection:
         if mechanism is None:
             return update
         if mechanism.noise == "central":
-            return clip_rows(update[None], mechanism.clip)[0]
-        return release(update[None], mechanism, generator(derive(self._seed, Purpose.UPDATE_NOISE, round, client)))[0]
+            protected = clip_rows(update[None], mechanism.clip)
+        else:
+            protected = release(update[None], mechanism, generator(derive(self._seed, Purpose.UPDATE_NOISE, round, client)))
+        return protected.reshape(-1)
 
 
 def central_noise(mechanism: UpdatePrivacy, size: int, updates: int, seed: int, round: int) -> Float32Array:

@@ -88,7 +88,7 @@ class Scrutineer:
 
 
 def _against_the_others(sketches: NDArray[np.float64]) -> tuple[float, ...]:
-    finite = np.isfinite(sketches).all(axis=1)
+    finite: NDArray[np.bool_] = np.all(np.isfinite(sketches), axis=1)
     clean = np.where(finite[:, None], sketches, 0)
     others = clean.sum(axis=0) - clean
     lengths = np.sqrt(np.square(clean).sum(axis=1) * np.square(others).sum(axis=1))

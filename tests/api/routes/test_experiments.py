@@ -189,6 +189,7 @@ def test_the_openapi_document_is_plain_json_and_names_every_route(api):
         "/v1/experiments/{id}/kill",
         "/v1/experiments/{id}/why",
         "/v1/experiments/compare",
+        "/v1/experiments/compare/figure",
         "/v1/experiments/{id}",
         "/v1/experiments/{id}/series",
         "/v1/experiments/{id}/events",

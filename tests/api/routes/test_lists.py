@@ -23,6 +23,7 @@ OPERATIONS = {
     "check_health",
     "compare_experiments",
     "delete_experiment",
+    "draw_comparison",
     "draw_experiment",
     "draw_sweep",
     "edit_experiment",
@@ -33,12 +34,14 @@ OPERATIONS = {
     "list_artifacts",
     "list_events",
     "list_experiments",
+    "list_ready_specs",
     "list_sweeps",
     "read_log",
     "read_metrics",
     "retry_experiment",
     "show_catalogue",
     "show_experiment",
+    "show_schema",
     "export_experiment",
     "export_series",
     "list_series",
@@ -47,6 +50,7 @@ OPERATIONS = {
     "weigh_sweep",
     "submit_experiment",
     "submit_sweep",
+    "validate_spec",
 }
 
 

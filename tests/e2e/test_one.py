@@ -1,0 +1,137 @@
+"""One experiment and one sweep: axes, what is left behind, the end of a page's subject or of its service."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from api.domain.states import State
+
+X_OF_FIRST = "(document.querySelector('.plot').data ?? [{x: []}])[0]?.x"
+
+
+def until(page, expression):
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never became true: {expression}")
+
+
+def test_curves_stand_against_bytes_or_wall_time_and_grow_there_too(service, open_page):
+    id, attempt = service.start("digits", rounds=5)
+    page = open_page(f"{service.url}/experiments/{id}").page
+    page.get_by_role("combobox", name="Against").select_option("bytes sent")
+    until(page, f"{X_OF_FIRST}.join() === '1500,3000,4500,6000,7500'")
+    service.finish_rounds(attempt, 6)
+    until(page, f"{X_OF_FIRST}.at(-1) === 9000")
+    assert "x=bytes" in page.url
+    page.get_by_role("combobox", name="Against").select_option("wall time")
+    until(page, f"{X_OF_FIRST}.length === 6 && {X_OF_FIRST}[0] < 1500")
+    assert page.get_by_role("combobox", name="Against").locator("option", has_text="simulated").is_disabled()
+
+
+def test_any_series_can_be_seen(service, open_page):
+    id, _ = service.start("digits", rounds=5)
+    page = open_page(f"{service.url}/experiments/{id}").page
+    expect(page.get_by_label("Another series")).to_have_value("messages")
+    until(page, "[...document.querySelectorAll('.plot')].some((plot) => plot.data?.[0]?.y.join() === '20,20,20,20,20')")
+
+
+def test_files_traffic_builds_log_and_partition_are_shown(service, open_page):
+    id, attempt = service.start("digits")
+    service.load(attempt)
+    service.finish_rounds(attempt, 1)
+    service.leave(attempt, log="all went <b>well</b>\n")
+    service.end(attempt)
+    page = open_page(f"{service.url}/experiments/{id}").page
+    expect(page.get_by_role("link", name="checkpoint/state.safetensors")).to_be_visible()
+    expect(page.get_by_role("row", name="smashed 2.0 KiB")).to_be_visible()
+    expect(page.get_by_text("9.9.9")).to_be_visible()
+    expect(page.get_by_text("mean total variation from all samples: 0.250")).to_be_visible()
+    until(page, "[...document.querySelectorAll('.plot')].some((plot) => plot.data?.[0]?.type === 'heatmap')")
+    page.locator("summary", has_text="Log").click()
+    expect(page.get_by_label("Log", exact=True)).to_have_text("all went <b>well</b>\n")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="checkpoint/state.safetensors").click()
+    assert saved.value.suggested_filename.endswith("state.safetensors")
+
+
+def test_a_lost_attempt_is_told_from_one_that_ended_in_order(service, open_page):
+    id, attempt = service.start("digits", rounds=2)
+    service.store.interrupt(attempt.id, attempt.token, reason="driver_lost", message="gone", max_attempts=5)
+    again = service.store.claim(owner="dispatcher-1", lease_s=600)[1]
+    service.store.running(again.id, again.token, driver_pid=1, node="node-b")
+    service.end(again)
+    page = open_page(f"{service.url}/experiments/{id}").page
+    expect(page.locator(".timeline span")).to_have_count(2)
+    expect(page.locator(".timeline .lost")).to_have_attribute("aria-label", re.compile("attempt 1: .*driver_lost"))
+    expect(page.locator(".timeline .done")).to_have_count(1)
+
+
+def test_a_queued_experiment_says_why_it_waits(service, open_page):
+    service.queue("first")
+    id = service.queue("second")
+    page = open_page(f"{service.url}/experiments/{id}").page
+    expect(page.locator(".standing .why")).to_have_text("waits for its turn; ahead of it: 1 experiment")
+
+
+def test_a_running_experiment_is_killed(service, open_page):
+    id, _ = service.start("digits", rounds=1)
+    page = open_page(f"{service.url}/experiments/{id}").page
+    page.get_by_role("button", name="Kill", exact=True).click()
+    page.get_by_role("button", name="Kill experiment").click()
+    expect(page.locator(".heading .badge")).to_have_text("cancelling")
+    assert service.store.get(id).reason == "kill_requested"
+
+
+def test_an_experiment_deleted_under_the_page_is_said_to_be_gone(service, open_page):
+    id = service.queue("digits")
+    watched = open_page(f"{service.url}/experiments/{id}")
+    expect(watched.page.locator(".heading .badge")).to_have_text("queued")
+    service.store.request_cancel(id)
+    service.store.delete(id)
+    expect(watched.page.get_by_role("heading", name="Not found")).to_be_visible()
+    expect(watched.page.get_by_text("It was deleted, or never was.")).to_be_visible()
+    assert [text for text in watched.complaints if "404" not in text] == []
+    watched.complaints.clear()
+
+
+def test_a_sweep_shows_its_search_and_its_trials_sort(service, open_page):
+    id = service.sweep({1e-4: 0.5, 1e-3: 0.9, 1e-2: 0.7})
+    page = open_page(f"{service.url}/sweeps/{id}").page
+    expect(page.get_by_role("heading", name="Slice: method.zeroth_order.mu")).to_be_visible()
+    expect(page.get_by_role("heading", name="Importance of the axes")).to_be_visible()
+    until(page, "[...document.querySelectorAll('.plot')].filter((plot) => plot.data?.length > 0).length >= 3")
+    page.get_by_role("button", name="Validation").click()
+    expect(page.locator(".trials tbody tr td:first-child")).to_have_text(["2 best", "3 best", "1 best"])
+    expect(page.locator(".trials tbody tr").first).to_have_class("best")
+    assert "sort=-validation_accuracy" in page.url
+    page.get_by_role("link", name="Compare the best").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Compare 3 experiments")
+
+
+def test_a_sweep_is_paused_and_resumed(service, open_page):
+    id = service.sweep({1e-3: 0.9})
+    page = open_page(f"{service.url}/sweeps/{id}").page
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    assert service.store.sweeps.get(id).state != State.CANCELLED
+
+
+def test_a_page_that_finds_no_service_comes_back_by_itself(service, open_page):
+    service.queue("digits")
+    watched = open_page(f"{service.url}/sweeps")
+    page = watched.page
+    page.route("**/v1/**", lambda route: route.abort())
+    page.route("**/healthz", lambda route: route.abort())
+    page.goto(f"{service.url}/experiments")
+    expect(page.get_by_role("heading", name="The service does not answer")).to_be_visible()
+    page.unroute("**/v1/**")
+    page.unroute("**/healthz")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert [text for text in watched.complaints if "ERR_FAILED" not in text] == []
+    watched.complaints.clear()
