@@ -170,7 +170,7 @@ class Supervisor:
         }
         if current != self._published:
             self._directory.write_service(current)
-            self._directory.write_targets(self._metrics_targets(current["url"]))
+            self._directory.write_targets(self._metrics_targets(url_of(listener)))
             self._published = current
 
     def _metrics_targets(self, url: str) -> dict[str, str]:
