@@ -154,9 +154,8 @@ class Supervisor:
 
     def _publish(self, listener: socket.socket) -> None:
         """Write service.json whenever what it says has changed; the mark in it finds leftovers after a crash."""
-        url = url_of(listener)
         current = {
-            "url": url,
+            "url": url_of(listener),
             "state_dir": str(self._directory.path),
             "database": _without_password(self._settings.database_url),
             "mark": self._mark,
@@ -171,7 +170,7 @@ class Supervisor:
         }
         if current != self._published:
             self._directory.write_service(current)
-            self._directory.write_targets(self._metrics_targets(url))
+            self._directory.write_targets(self._metrics_targets(url_of(listener)))
             self._published = current
 
     def _metrics_targets(self, url: str) -> dict[str, str]:

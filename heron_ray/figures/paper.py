@@ -37,8 +37,7 @@ def for_paper(
         >>> printed["layout"]["width"], "title" in printed["layout"]
         (528, False)
     """
-    drawn: dict[str, Any] = copy.deepcopy({"data": list(figure["data"]), "layout": dict(figure["layout"])})
-    layout = drawn["layout"]
+    layout: dict[str, Any] = copy.deepcopy(dict(figure["layout"]))
     columns, rows = _panels(layout)
     wide, high = _natural_size(layout, columns, rows)
     layout |= {
@@ -58,7 +57,7 @@ def for_paper(
         layout["margin"]["t"] = 7 * type_px
     for annotation in layout.get("annotations", []):
         annotation["font"] = {**annotation.get("font", {}), "size": type_px if columns * rows > 1 else type_px - 1}
-    return drawn
+    return {"data": copy.deepcopy(list(figure["data"])), "layout": layout}
 
 
 def _panels(layout: Mapping[str, Any]) -> tuple[int, int]:
