@@ -10,6 +10,7 @@ FOLDER/base. The auxiliary head is no part of the model.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,9 @@ def _save_adapter(whole: GPT2LMHeadModel, lora: Gpt2Lora, tensors: dict[str, Ten
 
     from heron_ray.models.gpt2_lora import lora_config
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft asks transformers by a name that transformers is about to drop.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         adapted = get_peft_model(whole, lora_config(lora))
     trained = {
         f"base_model.model.{name.replace('.default.', '.')}": value for name, value in tensors.items() if ".lora_" in name
