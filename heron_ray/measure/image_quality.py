@@ -43,4 +43,5 @@ def ssim(images: Tensor, others: Tensor, value_range: float) -> Tensor:
     c_1, c_2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
     above = (2 * mean_x * mean_y + c_1) * (2 * covariance + c_2)
     below = (mean_x**2 + mean_y**2 + c_1) * (variance_x + variance_y + c_2)
-    return (above / below).mean(dim=(1, 2, 3))
+    similarity: Tensor = (above / below).mean(dim=(1, 2, 3))
+    return similarity

@@ -24,7 +24,8 @@ def clip_rows(rows: Float32Array, clip: float) -> Float32Array:
     norms = np.sqrt(np.square(rows.reshape(len(rows), -1), dtype=np.float64).sum(axis=1))
     factors = (clip / np.maximum(norms, clip)).reshape(-1, *[1] * (rows.ndim - 1))
     with np.errstate(invalid="ignore"):  # infinity times nothing: the run's own check finds what is not a number
-        return (rows * factors).astype(np.float32)
+        clipped: Float32Array = (rows * factors).astype(np.float32)
+    return clipped
 
 
 def release(rows: Float32Array, mechanism: GaussianMechanism, draw: np.random.Generator) -> Float32Array:

@@ -44,8 +44,10 @@ class Protection:
         if mechanism is None:
             return update
         if mechanism.noise == "central":
-            return clip_rows(update[None], mechanism.clip)[0]
-        return release(update[None], mechanism, generator(derive(self._seed, Purpose.UPDATE_NOISE, round, client)))[0]
+            sent = clip_rows(update[None], mechanism.clip)
+        else:
+            sent = release(update[None], mechanism, generator(derive(self._seed, Purpose.UPDATE_NOISE, round, client)))
+        return sent.reshape(-1)
 
 
 def central_noise(mechanism: UpdatePrivacy, size: int, updates: int, seed: int, round: int) -> Float32Array:
