@@ -1,9 +1,9 @@
-"""Accuracy against leakage and epsilon: noise on smashed data and on updates; three methods, several sigmas, three seeds.
+"""Accuracy against leakage and epsilon: noise on smashed data, three methods, several noise multipliers.
 
-`python -m benchmarks.privacy` runs experiments/privacy/*.yaml with each method and sigma, attacks the smashed data of every
-run of the first kind with `heron invert`'s decoder at its last round, records all of it in benchmarks/results/privacy.json
-and puts the tables into docs/privacy.md; `--figure docs/privacy.html` draws the recorded figures and runs nothing. The rates
-are those of `benchmarks.methods`, chosen without noise.
+`python -m benchmarks.privacy` runs experiments/privacy/digits-smashed.yaml with each method and sigma that is not recorded yet,
+attacks the smashed data of every run with `heron invert`'s decoder at its last round, records all of it in
+benchmarks/results/privacy.json and puts the table into docs/privacy.md; `--figure FILE.html` draws what is recorded and runs
+nothing. The rates are those of `benchmarks.methods`, chosen without noise.
 """
 
 from __future__ import annotations
@@ -34,18 +34,16 @@ DOCS: Final = ROOT / "docs" / "privacy.md"
 BEGIN, END = "<!-- table: {mechanism} -->", "<!-- end of table: {mechanism} -->"
 RESULTS: Final = Path(__file__).parent / "results" / "privacy.json"
 METHODS: Final = ("heron", "cse_fsl", "sflv2")
-SEEDS: Final = 3
+SEEDS: Final[Mapping[str, int]] = {"heron": 3, "cse_fsl": 1, "sflv2": 1}
+"""Seeds 0, 1, ... of each method."""
+
 EPOCHS: Final = 100
 """Of a decoder's training."""
 
 SIGMAS: Final[Mapping[str, Sequence[float | None]]] = {
     "smashed": (None, 0.5, 2.0),
-    "updates": (0.1, 0.5),
 }
 """By mechanism; None is no privacy at all."""
-
-UPDATE_CLIP: Final[Mapping[str, float]] = {"heron": 1.0, "cse_fsl": 0.2, "sflv2": 0.2}
-"""About the median norm of a client's first updates without privacy: zeroth-order updates are longer."""
 
 
 def cells() -> list[tuple[str, str, float | None]]:
@@ -62,7 +60,6 @@ def overrides(mechanism: str, method: str, sigma: float | None) -> list[str]:
     """What turns the base spec of a mechanism into a row."""
     client, server = RATES["digits"][method]
     lines = [f"method.kind={method}", f"method.client_optimizer.lr={client}", f"method.server_optimizer.lr={server}"]
-    lines += [f"privacy.updates.clip={UPDATE_CLIP[method]}"] if mechanism == "updates" else []
     return [*lines, "privacy=null" if sigma is None else f"privacy.{mechanism}.sigma={sigma}"]
 
 
@@ -98,7 +95,7 @@ def measure(spec: ExperimentSpec, *, attack: bool) -> dict[str, Any]:
 
 def measure_row(mechanism: str, method: str, sigma: float | None) -> dict[str, Any]:
     """All seeds of a row, and where the figures come from."""
-    seeds = range(SEEDS)
+    seeds = range(SEEDS[method])
     return {
         "command": "python -m benchmarks.privacy",
         "commit": commit(),
@@ -124,7 +121,7 @@ def mean(row: Mapping[str, Any], key: str) -> float | None:
 def table(mechanism: str, results: Mapping[str, Any]) -> str:
     """The rows of a mechanism as a Markdown table of means over seeds."""
     smashed = mechanism == "smashed"
-    heads = ["method", "sigma", "epsilon", "test accuracy", "auxiliary accuracy"]
+    heads = ["method", "sigma", "seeds", "epsilon", "test accuracy", "auxiliary accuracy"]
     heads += ["distance correlation", "inversion: PSNR, dB", "SSIM"] if smashed else []
     lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
     for each, method, sigma in cells():
@@ -133,7 +130,8 @@ def table(mechanism: str, results: Mapping[str, Any]) -> str:
         row = results[name(each, method, sigma)]
         epsilon = mean(row, f"epsilon_{mechanism}")
         figures = [mean(row, "test_accuracy"), mean(row, "auxiliary_accuracy")]
-        cells_ = [f"`{method}`", "none" if sigma is None else f"{sigma:g}", "—" if epsilon is None else f"{epsilon:,.0f}"]
+        cells_ = [f"`{method}`", "none" if sigma is None else f"{sigma:g}", str(len(row["seeds"]))]
+        cells_ += ["—" if epsilon is None else f"{epsilon:,.0f}"]
         cells_ += ["diverged" if value is None else f"{value:.3f}" for value in figures]
         if smashed:
             for key, form in (("distance_correlation", ".3f"), ("inversion_psnr_db", ".1f"), ("inversion_ssim", ".3f")):

@@ -86,6 +86,6 @@ def renyi_epsilon(divergences: NDArray[np.float64], delta: float) -> float:
 def _log_delta(epsilon: float, mu: float) -> float:
     """The logarithm of delta(epsilon), from logarithms of Phi, so that no epsilon is too large."""
     places = torch.tensor([mu / 2 - epsilon / mu, -mu / 2 - epsilon / mu], dtype=torch.float64)
-    upper, lower = torch.special.log_ndtr(places).tolist()
+    upper, lower = (float(value) for value in torch.special.log_ndtr(places))
     rest = -math.expm1(min(0.0, epsilon + lower - upper))
     return upper + math.log(rest) if rest > 0 else -math.inf
