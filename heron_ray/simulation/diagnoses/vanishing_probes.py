@@ -13,8 +13,8 @@ EPS: Final = 2.0**-23
 """Spacing of float32 numbers at 1."""
 
 FLOOR: Final = 4.0
-"""Loss differences below so many float32 spacings of the loss are rounding: a loss is a mean of B rounded values, and two of
-them that ought to be equal differ by about one spacing (README of the signature: docs/diagnosis.md has what was measured)."""
+"""Loss differences below so many float32 spacings of the loss are taken for rounding: a loss is a mean of B rounded values, and
+two that ought to be equal differ by about one spacing."""
 
 ZEROS: Final = 0.9
 """With so large a share of differences that are exactly zero, an estimate is a matter of the remaining few."""
