@@ -1,6 +1,6 @@
 // An experiment's events, live, over one EventSource. A tab out of sight closes it: browsers allow six connections per host,
 // and a forgotten tab shall not use one up. Back in sight it goes on after the last event it has seen.
-import { connected, failed, request } from "/assets/http.js";
+import { connected, failed, passes, request } from "/assets/http.js";
 
 const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "diagnosis", "finished"];
 const ENDS = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
@@ -88,7 +88,12 @@ export class Feed {
     this.#busy = true;
     while (this.#waiting.length > 0) {
       await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
-      await this.#take(this.#waiting.splice(0));
+      try {
+        await this.#take(this.#waiting.splice(0));
+      } catch (error) {
+        // What passes is asked for again with the next events; the experiment may also have been deleted since these were sent.
+        if (!passes(error)) failed(error);
+      }
     }
     this.#busy = false;
   }

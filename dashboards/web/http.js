@@ -65,7 +65,8 @@ export async function poll(look, everyMs) {
   })();
 }
 
-function passes(error) {
+// Whether it is worth asking again: the service does not answer, is too busy or has a fault.
+export function passes(error) {
   const status = error.problem?.status;
   if (status === 429 || status >= 500) connected(false, "The service has trouble. Trying again …");
   return status === 0 || status === 429 || status >= 500;

@@ -52,7 +52,9 @@ def test_a_line_has_curve_accuracy_bytes_and_memory(service, listed):
     service.end(attempt, test_accuracy=0.75, validation_accuracy=0.5)
     service.start("live", rounds=10)
     page = listed().page
-    live, ended = page.locator("tbody tr").all()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    live, ended = rows.all()
     expect(ended.locator(".test")).to_have_text("75.0 %")
     expect(ended.locator(".sent")).to_have_text("58.6 KiB")
     expect(ended.locator(".memory")).to_have_text("3.0 MiB")
