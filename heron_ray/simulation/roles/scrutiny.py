@@ -82,7 +82,7 @@ class Scrutineer:
             self._signs = (2 * drawn - 1).astype(np.float32)
         signed = updates * self._signs
         whole = self._size // SKETCH * SKETCH
-        sketches: Float32Array = signed[:, :whole].reshape(len(updates), -1, SKETCH).sum(axis=1)
+        sketches: Float32Array = signed[:, :whole].reshape(len(updates), whole // SKETCH, SKETCH).sum(axis=1)
         sketches[:, : self._size - whole] += signed[:, whole:]
         return sketches
 
