@@ -5,6 +5,7 @@ imports this room; it imports the spec, the seeds and numpy, never torch.
 """
 
 from heron_ray.edge.availability import Availability
+from heron_ray.edge.buffer import BufferedRound, Flight, buffered_round
 from heron_ray.edge.clock import Fate, RoundClock, simulate_round
 from heron_ray.edge.population import Hardware, Population
 from heron_ray.edge.profiles import DEVICES, LINKS, Device, Link
@@ -16,14 +17,17 @@ __all__ = [
     "LINKS",
     "Availability",
     "Beat",
+    "BufferedRound",
     "Device",
     "Fate",
+    "Flight",
     "Hardware",
     "Link",
     "Population",
     "Rhythm",
     "RoundClock",
     "Turn",
+    "buffered_round",
     "make_turn",
     "simulate_round",
 ]

@@ -6,14 +6,24 @@ A round is a pure function of spec and round, so that it may be part of the plan
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_ray.edge import Availability, Fate, Hardware, RoundClock, make_turn, simulate_round
+from heron_ray.edge import (
+    Availability,
+    BufferedRound,
+    Fate,
+    Flight,
+    Hardware,
+    RoundClock,
+    buffered_round,
+    make_turn,
+    simulate_round,
+)
 from heron_ray.edge.availability import Diurnal, Patterns
 from heron_ray.edge.csv_files import parse_patterns
 from heron_ray.errors import EdgeError
@@ -37,26 +47,33 @@ class EdgeRound:
         cohort: The sampled clients in canonical order.
         cuts: Of those whose update does not count, how many of their uploads do.
         clock: What happened when.
+        buffered: Who works on and whose earlier work arrives; None without an aggregation buffer.
     """
 
     cohort: tuple[int, ...]
     cuts: dict[int, int]
     clock: RoundClock
+    buffered: BufferedRound | None = None
 
 
 class EdgeRounds:
     """All rounds of one experiment.
 
+    With an aggregation buffer, rounds are asked for one after another: who works on is known only from the round before.
+
     Args:
         setup: Its spec has an edge.
+        after_round: The round from which the run goes on.
+        flights: Who is at work then.
 
     Raises:
         DataError: A file of devices or patterns is missing or malformed.
         EdgeError: No client has the memory, or none can meet the deadline.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, after_round: int = 0, flights: Sequence[Flight] = ()) -> None:
         """Draw the population; measure what a client does in a round."""
+        self._after_round, self._flights = after_round, tuple(flights) if edge_of(setup.spec).buffer is not None else ()
         self._spec, self._batch_size = setup.spec, setup.batch_size
         self._edge = edge_of(setup.spec)
         self._population = population(setup.spec)
@@ -76,6 +93,8 @@ class EdgeRounds:
 
     def _simulate(self, round: int) -> EdgeRound:
         spec, edge = self._spec, self._edge
+        if edge.buffer is not None and round != self._after_round + 1:
+            raise ValueError(f"round {round} does not follow round {self._after_round}, and clients work on in between")
         cohort = self._sample(round)
         turns = []
         for client in cohort:
@@ -90,22 +109,33 @@ class EdgeRounds:
                     drops_after=self._drops_after(round, client, rhythm.uploads),
                 )
             )
-        clock = simulate_round(turns, deadline_s=edge.deadline_s, needed=spec.clients.cohort if edge.oversample else None)
+        buffered: BufferedRound | None = None
+        if edge.buffer is None:
+            clock = simulate_round(turns, deadline_s=edge.deadline_s, needed=spec.clients.cohort if edge.oversample else None)
+        else:
+            buffered = buffered_round(round, turns, self._flights, edge.buffer)
+            clock, self._after_round, self._flights = buffered.clock, round, buffered.flights
         cuts = {client.client: client.uploads for client in clock.clients if client.fate is not Fate.FINISHED}
-        return EdgeRound(cohort=cohort, cuts=cuts, clock=clock)
+        return EdgeRound(cohort=cohort, cuts=cuts, clock=clock, buffered=buffered)
 
     def _sample(self, round: int) -> tuple[int, ...]:
-        """As without an edge where everybody can take part; else from those who can; fewer where there are fewer."""
-        count, wanted = self._spec.clients.count, self._spec.clients.cohort + self._edge.oversample
+        """As without an edge where everybody can take part; else from those who can; fewer where there are fewer.
+
+        With a buffer, as many as are missing from those at work.
+        """
+        count, wanted = self._spec.clients.count, self._spec.clients.cohort + self._edge.oversample - len(self._flights)
         there = self._able
         if self._availability is not None:
             present = self._availability.in_round(round)
             there = present if there is None else present & there
+        if self._flights:
+            there = np.ones(count, dtype=np.bool_) if there is None else there.copy()
+            there[[flight.client for flight in self._flights]] = False
         draw = generator(derive(self._spec.seed, Purpose.COHORT, round))
         if there is None:
             return tuple(draw.choice(count, size=wanted, replace=False).tolist())
         clients: NDArray[np.int64] = np.flatnonzero(there)
-        return tuple(draw.choice(clients, size=min(wanted, len(clients)), replace=False).tolist())
+        return tuple(draw.choice(clients, size=max(0, min(wanted, len(clients))), replace=False).tolist())
 
     def _drops_after(self, round: int, client: int, uploads: int) -> int | None:
         """After how many uploads a client vanishes, each number as likely as the others; None for most clients."""
@@ -144,14 +174,17 @@ class VirtualTime:
         seconds: All rounds so far.
         joules: All clients so far.
         reached_s: When the server's validation accuracy was first seen to be that high, by threshold; at evaluations only.
+        flights: Who is at work when the next round begins; empty without an aggregation buffer.
     """
 
     seconds: float = 0.0
     joules: float = 0.0
     reached_s: dict[str, float] = field(default_factory=dict)
+    flights: tuple[Flight, ...] = ()
 
-    def add(self, clock: RoundClock) -> dict[str, float]:
+    def add(self, clock: RoundClock, buffered: BufferedRound | None = None) -> dict[str, float]:
         """Add a round; returns its figures by series name."""
+        self.flights = () if buffered is None else buffered.flights
         self.seconds += clock.end_s
         self.joules += clock.energy_j
         return {
@@ -161,6 +194,7 @@ class VirtualTime:
             "clients_finished": clock.count(Fate.FINISHED),
             "clients_dropped": clock.count(Fate.DROPPED),
             "clients_late": clock.count(Fate.LATE),
+            **({} if buffered is None else _buffer_series(buffered)),
         }
 
     def judge(self, spec: ExperimentSpec, scores: Mapping[str, float], seconds: float) -> None:
@@ -174,12 +208,24 @@ class VirtualTime:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"seconds": self.seconds, "joules": self.joules, "reached_s": dict(self.reached_s)}
+        flights = {"flights": [asdict(one) for one in self.flights]} if self.flights else {}
+        return {"seconds": self.seconds, "joules": self.joules, "reached_s": dict(self.reached_s), **flights}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> VirtualTime:
         """What `to_dict` described."""
-        return cls(seconds=value["seconds"], joules=value["joules"], reached_s=dict(value["reached_s"]))
+        flights = tuple(Flight(**one) for one in value.get("flights", ()))
+        return cls(seconds=value["seconds"], joules=value["joules"], reached_s=dict(value["reached_s"]), flights=flights)
+
+
+def _buffer_series(buffered: BufferedRound) -> dict[str, float]:
+    joined = len(buffered.staleness)
+    return {
+        "updates_joined": joined,
+        "updates_discarded": len(buffered.discarded),
+        "mean_staleness": sum(buffered.staleness) / joined if joined else 0.0,
+        "clients_at_work": len(buffered.flights),
+    }
 
 
 def availability(spec: ExperimentSpec) -> Availability | None:

@@ -62,7 +62,8 @@ class Updates:
     """What K clients in canonical order end their round with.
 
     `vectors` [K, P] are their updates: shared parts minus the broadcast ones. None where `scripts` stand for them. `attackers`
-    names the Byzantine ones: where they collude, their updates are forged only when all are known.
+    names the Byzantine ones: where they collude, their updates are forged only when all are known. `late` names those that
+    arrive in a later round.
     """
 
     round: int
@@ -72,6 +73,7 @@ class Updates:
     scripts: Scripts | None
     states: tuple[ClientState, ...]
     attackers: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

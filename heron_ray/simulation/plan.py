@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heron_ray.edge import RoundClock
+from heron_ray.edge import BufferedRound, Fate, Flight, RoundClock
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.edge_rounds import EdgeRound, EdgeRounds
 from heron_ray.simulation.setup import Setup
@@ -39,7 +39,9 @@ class Chunk:
         host: Which host.
         blocks: The clients; those of a block are computed together. Blocks do not depend on the number of hosts.
         attackers: Those among them that attack in this round.
-        cuts: Those among them that bring no update, each with the number of its uploads that reach the main server.
+        cuts: Those among them that bring no update in this round, each with the number of its uploads that reach the main
+            server.
+        late: Those of the cut ones whose update comes in a later round: they do all their work.
     """
 
     round: int
@@ -48,6 +50,7 @@ class Chunk:
     blocks: tuple[tuple[int, ...], ...]
     attackers: tuple[int, ...] = ()
     cuts: tuple[tuple[int, int], ...] = ()
+    late: tuple[int, ...] = ()
 
     @property
     def clients(self) -> tuple[int, ...]:
@@ -59,7 +62,7 @@ class Chunk:
 class RoundPlan:
     """One round. Chunks only decide where clients are computed and how messages are cut: results do not depend on them.
 
-    `clock` is the round in virtual time; None without an edge.
+    `clock` is the round in virtual time; None without an edge. `buffered` is there with an aggregation buffer only.
     """
 
     round: int
@@ -67,6 +70,15 @@ class RoundPlan:
     attackers: tuple[int, ...]
     chunks: tuple[Chunk, ...]
     clock: RoundClock | None = None
+    buffered: BufferedRound | None = None
+
+    @property
+    def finished(self) -> tuple[int, ...]:
+        """The clients whose work of this or an earlier round was taken in this one."""
+        if self.clock is None:
+            return self.cohort
+        now = tuple(one.client for one in self.clock.clients if one.fate is Fate.FINISHED)
+        return now if self.buffered is None else (*(client for client, _ in self.buffered.carried), *now)
 
 
 def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
@@ -77,9 +89,18 @@ def byzantine_clients(spec: ExperimentSpec) -> tuple[int, ...]:
     return tuple(sorted(draw.choice(spec.clients.count, size=spec.attack.count(spec.clients.count), replace=False).tolist()))
 
 
-def planner(setup: Setup) -> Callable[[int, int], RoundPlan]:
-    """How a run is planned: a function of the round and the number of hosts. Raises what `EdgeRounds` raises."""
-    edge = EdgeRounds(setup).round if setup.spec.edge is not None else None
+def planner(setup: Setup, after_round: int = 0, flights: Sequence[Flight] = ()) -> Callable[[int, int], RoundPlan]:
+    """How a run is planned: a function of the round and the number of hosts.
+
+    Args:
+        setup: The experiment.
+        after_round: The round from which it goes on.
+        flights: Who is at work then; only with an aggregation buffer.
+
+    Raises:
+        DataError, EdgeError: As `EdgeRounds` does.
+    """
+    edge = EdgeRounds(setup, after_round, flights).round if setup.spec.edge is not None else None
     return functools.partial(plan_round, setup.spec, block=setup.clients_per_block(), batch_size=setup.batch_size, edge=edge)
 
 
@@ -105,6 +126,8 @@ def plan_round(
     simulated = None if edge is None else edge(round)
     cohort = _cohort(spec, round) if simulated is None else simulated.cohort
     cuts = {} if simulated is None else simulated.cuts
+    buffered = None if simulated is None else simulated.buffered
+    late = () if buffered is None else buffered.late
     attackers = _attackers(spec, round, cohort)
     blocks = _blocks(cohort, block, batch_size)
     count = min(len(blocks), hosts * CHUNKS_PER_HOST)
@@ -116,11 +139,14 @@ def plan_round(
             blocks=part,
             attackers=tuple(client for one in part for client in one if client in attackers),
             cuts=tuple((client, cuts[client]) for one in part for client in one if client in cuts),
+            late=tuple(client for one in part for client in one if client in late),
         )
         for number, part in enumerate(_balanced(blocks, count, batch_size))
     )
     clock = None if simulated is None else simulated.clock
-    return RoundPlan(round=round, cohort=cohort, attackers=tuple(sorted(attackers)), chunks=chunks, clock=clock)
+    return RoundPlan(
+        round=round, cohort=cohort, attackers=tuple(sorted(attackers)), chunks=chunks, clock=clock, buffered=buffered
+    )
 
 
 def _cohort(spec: ExperimentSpec, round: int) -> tuple[int, ...]:

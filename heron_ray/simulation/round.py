@@ -91,7 +91,8 @@ def run_round(
     server, aligned = executor.main_server.call_parts("finish_round", 2, plan.round)
     if method.keeps_state:
         federation.call("keep", aligned)
-    client_is_finite, scrutiny = executor.get(federation.call("aggregate", plan.round))
+    carried, discarded = (plan.buffered.carried, plan.buffered.discarded) if plan.buffered is not None else ((), ())
+    client_is_finite, scrutiny = executor.get(federation.call("aggregate", plan.round, carried, discarded))
     server_loss, server_is_finite, sent_down, filtered = executor.get(server)
     tally.traffic.merge(sent_down)
     return RoundOutcome(

@@ -179,10 +179,10 @@ class Simulation:
         setup = Setup.build(self._spec)
         costs = client_costs(self._spec)
         self._executor.open(setup)
-        self._plan = planner(setup)
         privacy = self._spec.privacy
         self._ledger = PrivacyLedger(setup, privacy) if privacy is not None else None
         progress = self._restore()
+        self._plan = planner(setup, progress.round, progress.virtual.flights)
         run = Run(setup=setup, saved_bytes=costs.saved_bytes)
         self._diagnoses = Diagnoses(run, progress.diagnosed)
         report = partition_report(setup.shards, setup.dataset.labels, setup.dataset.label_count)
@@ -224,7 +224,7 @@ class Simulation:
         if spec.attack is not None:
             metrics["byzantine_sampled"] = len(plan.attackers)
         if plan.clock is not None:
-            metrics |= progress.virtual.add(plan.clock)
+            metrics |= progress.virtual.add(plan.clock, plan.buffered)
         if self._ledger is not None:
             progress.epsilons = self._ledger.add(plan)
             metrics |= progress.epsilons
@@ -273,7 +273,7 @@ class Simulation:
             round=over.round,
             metrics=over.metrics,
             cohort=over.plan.cohort,
-            clock=over.plan.clock,
+            finished=over.plan.finished,
             probes=over.outcome.probes,
             scrutiny=over.outcome.scrutiny,
             filtered=over.outcome.filtered_clients,

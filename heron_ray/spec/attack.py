@@ -43,6 +43,9 @@ class _Attack(Section):
     acts_on: ClassVar[Path] = "parameters"
     """The path of a kind that has no field for it."""
 
+    colludes: ClassVar[bool] = False
+    """Whether the attackers' updates are made from all updates of their round."""
+
     byzantine: int | None = Field(
         default=None,
         ge=0,
@@ -224,6 +227,8 @@ class ZeroAttack(_OnUpdate):
 class RandomAttack(_OnUpdate):
     """A Byzantine client uploads a vector in a random direction, as long as honest updates are on average."""
 
+    colludes: ClassVar[bool] = True
+
     kind: Literal["random"] = Field(description="Byzantine clients upload a random vector of honest length.")
     scale: float = Field(default=1.0, gt=0, le=1e6, description="Factor on that length.")
 
@@ -238,6 +243,8 @@ class NonFiniteAttack(_OnUpdateOrSmashed):
 class IpmAttack(_OnUpdate):
     """Inner-product manipulation: all Byzantine clients upload -tau times the honest mean."""
 
+    colludes: ClassVar[bool] = True
+
     kind: Literal["ipm"] = Field(description="Byzantine clients upload -tau times the honest mean (arXiv 1903.03936).")
     tau: float = Field(default=2.0, gt=0, le=1e6, description="Factor tau; not used with optimal.")
     optimal: bool = _OPTIMAL
@@ -245,6 +252,8 @@ class IpmAttack(_OnUpdate):
 
 class AlieAttack(_OnUpdateOrSmashed):
     """A little is enough: all Byzantine clients upload the honest mean plus tau standard deviations, or such smashed data."""
+
+    colludes: ClassVar[bool] = True
 
     kind: Literal["alie"] = Field(
         description="Byzantine clients upload mean + tau * std of the honest (Baruch et al., arXiv 1902.06156)."
@@ -269,6 +278,8 @@ class AlieAttack(_OnUpdateOrSmashed):
 class MimicAttack(_OnUpdate):
     """All Byzantine clients upload what one honest client uploads, so that the others count for less."""
 
+    colludes: ClassVar[bool] = True
+
     kind: Literal["mimic"] = Field(
         description="Byzantine clients upload the update of one honest client (Karimireddy et al., arXiv 2006.09365)."
     )
@@ -283,6 +294,8 @@ class MimicAttack(_OnUpdate):
 class MinMaxAttack(_OnUpdate):
     """The honest mean moved as far as no distance to an honest update exceeds the largest between two of these."""
 
+    colludes: ClassVar[bool] = True
+
     kind: Literal["min_max"] = Field(
         description="Byzantine clients upload mean + gamma * p, gamma as large as the honest updates' spread hides "
         "(Shejwalkar and Houmansadr, NDSS 2021)."
@@ -292,6 +305,8 @@ class MinMaxAttack(_OnUpdate):
 
 class MinSumAttack(_OnUpdate):
     """As min_max, with the sum of squared distances to the honest updates in place of the largest distance."""
+
+    colludes: ClassVar[bool] = True
 
     kind: Literal["min_sum"] = Field(
         description="Byzantine clients upload mean + gamma * p, hidden by the sum of squared distances "
@@ -303,6 +318,8 @@ class MinSumAttack(_OnUpdate):
 class FangKrumAttack(_OnUpdate):
     """All Byzantine clients upload the same step against the honest direction, as long as Krum still chooses it."""
 
+    colludes: ClassVar[bool] = True
+
     kind: Literal["fang_krum"] = Field(
         description="Byzantine clients upload -lambda * sign(mean), as large as Krum falls for (arXiv 1911.11815)."
     )
@@ -310,6 +327,8 @@ class FangKrumAttack(_OnUpdate):
 
 class FangTrimmedMeanAttack(_OnUpdate):
     """Byzantine clients upload values just outside the honest ones, on the side against the honest direction."""
+
+    colludes: ClassVar[bool] = True
 
     kind: Literal["fang_trimmed_mean"] = Field(
         description="Byzantine clients upload values beyond the honest ones, on the wrong side (arXiv 1911.11815)."
@@ -320,6 +339,8 @@ class FangTrimmedMeanAttack(_OnUpdate):
 class ModelReplacementAttack(_OnUpdate):
     """A Byzantine client stretches its update so that the mean becomes its own model."""
 
+    colludes: ClassVar[bool] = True
+
     kind: Literal["model_replacement"] = Field(
         description="Byzantine clients upload scale times their update (Bagdasaryan et al., arXiv 1807.00459)."
     )
@@ -328,6 +349,8 @@ class ModelReplacementAttack(_OnUpdate):
 
 class FreeRiderAttack(_OnUpdate):
     """A Byzantine client contributes nothing: it uploads the change of the global model that it saw, with noise on it."""
+
+    colludes: ClassVar[bool] = True
 
     kind: Literal["free_rider"] = Field(
         description="Byzantine clients upload the last joined update again, with noise (Lin et al., arXiv 1911.12560)."

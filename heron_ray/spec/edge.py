@@ -87,6 +87,19 @@ class CsvAvailability(Section):
 AvailabilitySpec: TypeAlias = Annotated[DiurnalAvailability | CsvAvailability, Field(discriminator="kind")]
 
 
+class BufferSpec(Section):
+    """Aggregation whenever K updates have arrived, whoever sent them (FedBuff, arXiv 2106.06639); clients work on meanwhile."""
+
+    size: int = Field(ge=1, le=10_000_000, description="Updates K with which a round ends; they are joined.")
+    staleness: int = Field(
+        default=10, ge=0, le=1_000_000, description="Rounds that an update may have taken; an older one is discarded."
+    )
+    weight: Literal["inverse_sqrt", "constant"] = Field(
+        default="inverse_sqrt",
+        description="What an update of s rounds ago is multiplied by. inverse_sqrt: 1 / sqrt(1 + s). constant: 1.",
+    )
+
+
 class EdgeSpec(Section):
     """The clients' hardware and what may happen to clients in a round. Time is virtual: this machine's speed plays no part."""
 
@@ -112,11 +125,17 @@ class EdgeSpec(Section):
         le=10_000_000,
         description="Clients sampled beyond the cohort; the round ends when as many as the cohort have finished.",
     )
+    buffer: BufferSpec | None = Field(
+        default=None,
+        exclude_if=lambda buffer: buffer is None,
+        description="Joins updates as they arrive instead of round by round; the cohort is how many clients are at work at a "
+        "time. null: a round's updates are joined at its end, late ones never.",
+    )
 
     @property
     def cuts_clients(self) -> bool:
         """Whether a sampled client may end its round without an update."""
-        return self.dropout > 0 or self.deadline_s is not None or self.oversample > 0
+        return self.dropout > 0 or self.deadline_s is not None or self.oversample > 0 or self.buffer is not None
 
     def fault(self, spec: ExperimentSpec) -> tuple[str, str] | None:
         """Which field contradicts the rest of the spec, and why; None where all agrees."""
@@ -142,6 +161,31 @@ class EdgeSpec(Section):
             return (
                 "aggregation.kind",
                 f"{spec.aggregation.kind} needs more updates than a round may bring with edge.availability, dropout, "
-                "deadline_s or oversample: use mean or median",
+                "deadline_s, oversample or buffer: use mean or median",
+            )
+        return self._buffer_fault(spec)
+
+    def _buffer_fault(self, spec: ExperimentSpec) -> tuple[str, str] | None:
+        """What does not go with clients that work on across the ends of rounds."""
+        if self.buffer is None:
+            return None
+        if self.buffer.size > spec.clients.cohort:
+            return (
+                "edge.buffer.size",
+                f"{self.buffer.size} updates never come together where {spec.clients.cohort} clients are at work at a time: "
+                "use a smaller buffer, or a larger clients.per_round",
+            )
+        for name in ("deadline_s", "oversample"):
+            if getattr(self, name):
+                return f"edge.{name}", "with edge.buffer a round ends with the K-th update: leave it out, or the buffer"
+        if (reason := spec.method.bound_to_rounds()) is not None:
+            return "edge.buffer", f"{spec.method.kind}'s clients cannot work on across the end of a round: {reason}; use null"
+        if spec.privacy is not None:
+            return "privacy", "epsilon is accounted for by rounds, and with edge.buffer updates come in later ones: use null"
+        if spec.attack is not None and spec.attack.colludes and "smashed" not in spec.attack.paths():
+            return (
+                "attack.kind",
+                "its attackers know all updates of their round, and with edge.buffer these come in different rounds: "
+                "use another attack, such as sign_flip",
             )
         return None

@@ -96,6 +96,15 @@ class _Method(Section):
     shares_client_loss: ClassVar[bool] = True
     """Whether all clients descend one loss of the same global parameters."""
 
+    waits_for_server: ClassVar[bool] = False
+    """Whether a client waits for the main server's answer to each upload."""
+
+    def bound_to_rounds(self) -> str | None:
+        """Why a client cannot work on while the next round begins; None where it can."""
+        if self.waits_for_server:
+            return "they wait for the main server's answers"
+        return None if self.uploads_vectors else "they send no update that could come later"
+
     def sends_vectors(self) -> bool:
         """Whether an update attack has anything to act on."""
         return self.uploads_vectors
@@ -202,6 +211,10 @@ class FslSageMethod(_Method):
     client_optimizer_lifetime: Lifetime = "round"
     server_optimizer: OptimizerSpec = _SERVER_OPTIMIZER
 
+    def bound_to_rounds(self) -> str | None:
+        """An aligned head would come down in the middle of a client's work."""
+        return "the main server aligns their heads between rounds"
+
 
 class LocalLossMethod(_Method):
     """Local-loss split learning (Han et al.): as CSE-FSL with an upload at every step and a server copy per client."""
@@ -220,6 +233,8 @@ class LocalLossMethod(_Method):
 class SflV1Method(_Method):
     """SplitFed V1 (2004.12088): as V2, with a copy of the back model per client, averaged after the round."""
 
+    waits_for_server: ClassVar[bool] = True
+
     kind: Literal["sflv1"] = Field(description="SplitFed V1: the main server returns dL/dz from a copy of its own per client.")
     client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
@@ -229,6 +244,8 @@ class SflV1Method(_Method):
 class SflV2Method(_Method):
     """SplitFed V2 (2004.12088): clients backpropagate the gradient the main server returns, one client after another."""
 
+    waits_for_server: ClassVar[bool] = True
+
     kind: Literal["sflv2"] = Field(description="SplitFed V2: the main server returns dL/dz at every step.")
     client_optimizer: OptimizerSpec = _FRONT_OPTIMIZER
     client_optimizer_lifetime: Lifetime = "round"
@@ -237,6 +254,8 @@ class SflV2Method(_Method):
 
 class SplitLoraMethod(_Method):
     """SplitLoRA (2407.00952): SplitFed V2 on low-rank adapters; the weights they adapt stay as they are."""
+
+    waits_for_server: ClassVar[bool] = True
 
     kind: Literal["split_lora"] = Field(description="SplitLoRA: SplitFed V2 that trains and sends low-rank adapters only.")
     client_optimizer: OptimizerSpec = Field(description="The client's optimizer, for the front model's adapters.")
@@ -264,6 +283,7 @@ class FrozenClientMethod(_Method):
 class HoSflMethod(_Method):
     """HO-SFL (2603.14773): the main server returns dL/dz, the client turns it into scalars by forward passes alone."""
 
+    waits_for_server: ClassVar[bool] = True
     uploads_vectors: ClassVar[bool] = False
     probes_clients: ClassVar[bool] = True
 
@@ -290,6 +310,7 @@ class HoSflMethod(_Method):
 class MuSplitFedMethod(_Method):
     """MU-SplitFed (2510.21155): zeroth order on both sides; the main server takes several steps per upload."""
 
+    waits_for_server: ClassVar[bool] = True
     probes_clients: ClassVar[bool] = True
     smashed_per_upload: ClassVar[int] = 3
 
@@ -313,6 +334,7 @@ class MuSplitFedMethod(_Method):
 class FedGktMethod(_Method):
     """FedGKT (2007.14513): client and main server teach each other by their logits; no model ever travels."""
 
+    waits_for_server: ClassVar[bool] = True
     uploads_vectors: ClassVar[bool] = False
     trains_auxiliary: ClassVar[bool] = True
     shares_client_loss: ClassVar[bool] = False

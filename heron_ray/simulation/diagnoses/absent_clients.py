@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_ray.edge import Fate
 from heron_ray.simulation.diagnoses.signature import End, Finding, Run, Seen, Signature
 from heron_ray.simulation.edge_clients import population
 from heron_ray.simulation.edge_rounds import availability
@@ -49,11 +48,9 @@ class AbsentClients(Signature):
         """Count turns; judge after the tenth."""
         if self._is_judged:
             return None
-        clocks = seen.clock.clients if seen.clock is not None else ()
-        finished = [one.client for one in clocks if one.fate is Fate.FINISHED] if seen.clock is not None else list(seen.cohort)
         self._sampled[list(seen.cohort)] = True
-        self._finished[finished] = True
-        self._turns += len(finished) / len(self._finished)
+        self._finished[list(seen.finished)] = True
+        self._turns += len(seen.finished) / len(self._finished)
         if self._turns < TURNS and not self._finished.all():
             return None
         self._is_judged = True

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from heron_ray.edge import RoundClock
 from heron_ray.methods import make_method
 from heron_ray.simulation.front_control import FrontJudgement
 from heron_ray.simulation.messages import ProbeFigures
@@ -52,7 +51,7 @@ class Seen:
         round: The round t.
         metrics: Its series by name; those of an evaluation only where one was made.
         cohort: The sampled clients.
-        clock: The round in virtual time; None without an edge.
+        finished: The clients whose work of this or an earlier round was taken in this one.
         probes: The loss differences of all clients' probes.
         scrutiny: What the updates looked like.
         filtered: By client, how many of its uploads the main server's filter refused, and how many came.
@@ -61,7 +60,7 @@ class Seen:
     round: int
     metrics: Mapping[str, float]
     cohort: tuple[int, ...]
-    clock: RoundClock | None
+    finished: tuple[int, ...]
     probes: ProbeFigures
     scrutiny: Scrutiny
     filtered: Mapping[int, tuple[int, int]] = field(default_factory=dict)

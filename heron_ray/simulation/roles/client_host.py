@@ -46,7 +46,8 @@ class _Run:
 
     `attacks` are what they do in this round; None for each that is honest. So many `uploads` went up. `scalars` are what a
     client last put into an exchange; so many `seeds` come down beside their mean. `cuts` are, for each client that ends its
-    round without an update, how many uploads it makes before; None for the others. `told` are the probes' coefficients.
+    round without an update, how many uploads it makes before; None for the others. Those that `go_on` do the rest of their work
+    all the same, because their update comes later. `told` are the probes' coefficients.
     """
 
     numbers: tuple[int, ...]
@@ -55,6 +56,7 @@ class _Run:
     attacks: tuple[Byzantine | None, ...]
     kept: ClientState
     cuts: tuple[int | None, ...]
+    go_on: tuple[bool, ...]
     told: list[Tensor] | None = None
     waiting: Waiting | None = None
     uploads: int = 0
@@ -112,6 +114,10 @@ class _Outbox:
         self.uploads.append((number, z, y, also))
         self.bytes += z.nbytes + y.nbytes + sum(array.nbytes for array in also.values())
         accounting.count_upload(self.traffic, z, y, also)
+
+    def count_upload(self, upload: Upload) -> None:
+        """Count what goes up, but is not taken any more."""
+        accounting.count_upload(self.traffic, upload.z, upload.y, upload.also)
 
     def take_update(self, number: int, vector: Float32Array, script: Script | None, state: ClientState) -> None:
         """Keep what a finished client sends: its update, or the statistics that go with its script."""
@@ -202,8 +208,18 @@ class ClientHost:
             client.told = told
             begun = self._method.client_round(client)
             cut = tuple(cuts.get(number) for number in numbers)
-            run = _Run(numbers=numbers, round=chunk.round, generator=begun, attacks=attacks, kept=kept, cuts=cut, told=told)
-            runs.append(run)
+            runs.append(
+                _Run(
+                    numbers=numbers,
+                    round=chunk.round,
+                    generator=begun,
+                    attacks=attacks,
+                    kept=kept,
+                    cuts=cut,
+                    go_on=tuple(number in chunk.late for number in numbers),
+                    told=told,
+                )
+            )
             for _ in numbers:
                 accounting.count_broadcast(outbox.traffic, self._method, self._vector)
         return runs
@@ -264,7 +280,8 @@ class ClientHost:
 
     def _drive(self, run: _Run, answer: Float32Array | None, broadcast: Float32Array, outbox: _Outbox) -> None:
         """Run one client until it is done or waits; afterwards `run.waiting` says which."""
-        if run.cuts[0] == run.uploads:
+        cut, goes_on = run.cuts[0], run.go_on[0]
+        if cut == run.uploads and not goes_on:
             self._leave(run)
             return
         self._activate(run, broadcast)
@@ -286,11 +303,14 @@ class ClientHost:
                     run.scalars = attack.scalars(run.round, run.numbers[0], run.barriers, run.scalars)
                 run.waiting = Waiting.COHORT
             else:
-                outbox.take_upload(run.numbers[0], message, *self._changes(run, 0, run.uploads))
+                if cut is None or run.uploads < cut:
+                    outbox.take_upload(run.numbers[0], message, *self._changes(run, 0, run.uploads))
+                else:
+                    outbox.count_upload(message)
                 run.uploads += 1
                 if self._method.coupled:
                     run.waiting = Waiting.REPLY
-                elif run.cuts[0] == run.uploads:
+                elif cut == run.uploads and not goes_on:
                     self._leave(run)
                 elif outbox.bytes >= CHUNK_BYTES:
                     run.waiting = Waiting.ROOM
@@ -309,6 +329,8 @@ class ClientHost:
                     for index, upload in enumerate(uploads[: run.cuts[position]]):
                         own = Upload(z=upload.z[position], y=upload.y[position])
                         outbox.take_upload(number, own, *self._changes(run, position, index))
+                    for upload in uploads[run.cuts[position] :] if run.go_on[position] else ():
+                        outbox.count_upload(Upload(z=upload.z[position], y=upload.y[position]))
                 self._finish(run, _of_each(end.value, len(run.numbers)), self._stacked, broadcast, outbox)
             else:
                 uploads.append(cast(Upload, message))
@@ -350,10 +372,10 @@ class ClientHost:
         shared = self._method.shared_parts
         trained = vector.numpy(shared).reshape(len(run.numbers), -1)
         probes = self._probe_figures(run)
-        for number, attack, cut, update, values, figures in zip(
-            run.numbers, run.attacks, run.cuts, updates, trained, probes, strict=True
+        for number, attack, cut, goes_on, update, values, figures in zip(
+            run.numbers, run.attacks, run.cuts, run.go_on, updates, trained, probes, strict=True
         ):
-            if cut is not None:
+            if cut is not None and not goes_on:
                 continue
             if figures is not None:
                 outbox.probes.append(figures)
@@ -399,6 +421,7 @@ class ClientHost:
             round=chunk.round,
             clients=numbers,
             attackers=chunk.attackers,
+            late=chunk.late,
             samples=tuple(len(self._setup.shards[number]) for number in numbers),
             vectors=None if scripts else rows,
             scripts=_pack_scripts(scripts, rows) if scripts else None,

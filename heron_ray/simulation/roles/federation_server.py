@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from heron_ray.simulation.roles.scrutiny import Scrutineer, Scrutiny
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
+
+_CARRIED = "carried."
 
 
 class FederationServer:
@@ -38,6 +41,9 @@ class FederationServer:
         updates = setup.spec.privacy.updates if setup.spec.privacy is not None else None
         self._noise = updates if updates is not None and updates.noise == "central" else None
         self._scrutineer = Scrutineer(len(self._vector))
+        self._buffers = setup.spec.edge is not None and setup.spec.edge.buffer is not None
+        self._carried: dict[int, Float32Array] = {}
+        self._samples = setup.shards.sizes
         self._pools_scalars = setup.spec.aggregation != MeanAggregation(kind="mean")
         self._collusion: Collusion | None = None
         if setup.spec.attack is not None and (attack := colluding(setup.spec.attack)) is not None:
@@ -70,6 +76,8 @@ class FederationServer:
     def _take(self, updates: Updates) -> None:
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
+            if updates.late:
+                updates, vectors = self._carry(updates, vectors)
             if self._collusion is None:
                 self._scrutineer.see(updates.clients, vectors)
             for client, samples, update in zip(updates.clients, updates.samples, vectors, strict=True):
@@ -79,6 +87,16 @@ class FederationServer:
                     self._collusion.add(updates.round, update, samples, client, attacks=client in updates.attackers)
                 self._collected += 1
         self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
+
+    def _carry(self, updates: Updates, vectors: Float32Array) -> tuple[Updates, Float32Array]:
+        """Put those that arrive in a later round aside; returns the others."""
+        for client, vector in zip(updates.clients, vectors, strict=True):
+            if client in updates.late:
+                self._carried[client] = vector.copy()
+        now = [place for place, client in enumerate(updates.clients) if client not in updates.late]
+        self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
+        clients, samples = (tuple(values[place] for place in now) for values in (updates.clients, updates.samples))
+        return replace(updates, clients=clients, samples=samples, states=tuple({} for _ in now)), vectors[now]
 
     def _replay(self, scripts: Scripts) -> Float32Array:
         """The updates [K, P] that scripts tell, by doing to the broadcast vector what each client did."""
@@ -103,13 +121,28 @@ class FederationServer:
         mean: Float32Array = rows.sum(axis=0, dtype=np.float64) / len(rows)
         return mean.astype(np.float32)
 
-    def aggregate(self, round: int) -> tuple[bool, Scrutiny]:
+    def aggregate(
+        self, round: int, carried: Sequence[tuple[int, float]] = (), discarded: Sequence[int] = ()
+    ) -> tuple[bool, Scrutiny]:
         """End round t: apply the joined update, if any came.
+
+        Args:
+            round: The round t.
+            carried: Clients whose update of an earlier round arrives in this one, and by what it is multiplied; they are joined
+                after those of this round.
+            discarded: Clients whose update came too late.
 
         Returns:
             Whether the global values are finite, and what the updates looked like.
         """
         left_out: tuple[int, ...] = ()
+        for client, factor in carried:
+            update = self._carried.pop(client)
+            self._scrutineer.see([client], update[None])
+            self._rule.add(np.float32(factor) * update, int(self._samples[client]), client)
+            self._collected += 1
+        for client in discarded:
+            del self._carried[client]
         if self._collected:
             if self._collusion is not None:
                 for update, samples, client in self._collusion.take(self._rule, lambda: self._draw(round)):
@@ -132,16 +165,19 @@ class FederationServer:
     def state(self) -> dict[str, Float32Array]:
         """All that must be kept to continue: the global values, what the rule and attackers keep, and what clients keep."""
         state = {"client": self.shared_parts()} | (self._collusion.state() if self._collusion is not None else {})
+        state |= {f"{_CARRIED}{client}": vector for client, vector in sorted(self._carried.items())}
         state |= {self._rule_state + name: vector for name, vector in self._rule.state().items()}
         for client, vectors in sorted(self._states.items()):
             state |= {f"kept.{client}.{name}": vector for name, vector in vectors.items()}
         return state
 
     def load(self, state: Mapping[str, Float32Array]) -> None:
-        """Continue from what `state` gave; what another rule kept, in a fork that changes the rule, is left out."""
+        """Continue from what `state` gave; what another rule or a buffer kept, in a fork that has neither, is left out."""
         kept = {name: vector for name, vector in state.items() if name.startswith(self._rule_state)}
         self._rule.load({name.removeprefix(self._rule_state): vector for name, vector in kept.items()})
         self._vector = np.array(state["client"])
+        carried = {name: vector for name, vector in state.items() if name.startswith(_CARRIED)} if self._buffers else {}
+        self._carried = {int(name.removeprefix(_CARRIED)): np.array(vector) for name, vector in carried.items()}
         if self._collusion is not None:
             self._collusion.load(state)
         states: dict[int, dict[str, Float32Array]] = {}

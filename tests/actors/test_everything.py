@@ -1,0 +1,57 @@
+"""One run with everything on has the local executor's figures on Ray too: digest, diagnoses, virtual time, late updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from heron_ray.actors.executor import RayExecutor
+from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, Simulation
+from heron_ray.simulation.events import Diagnosis
+from tests.conftest import MakeSpec
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[RayExecutor]:
+    """One Ray on two CPUs, and warm actors that serve run after run."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    with RayExecutor() as executor:
+        yield executor
+    ray.shutdown()
+
+
+DEVICES = "[{profile: phone}, {profile: phone, flops_per_s: 1.0e+6}, {profile: sensor, memory_bytes: 100, share: 0.3}]"
+EVERYTHING = (
+    f"edge={{population: {{kind: mixture, devices: {DEVICES}, links: [{{profile: lte}}, {{profile: bluetooth_le}}]}}}}",
+    *("edge.buffer={size: 5}", "edge.dropout=0.1", "edge.availability={kind: diurnal, share: 0.9}"),
+    *("clients.count=16", "clients.per_round=9", "rounds=24", "evaluation.every=5", "compute.checkpoint_every=5"),
+    *("method.zeroth_order={mu: 1.0e-7, probes: 2}", "method.client_optimizer.lr=1e-6", "evaluation.estimator_quality=true"),
+    *("attack={kind: zero, byzantine: 2}", "smashed_defence={kind: norm_filter, deviations: 1, warmup: 5, window: 20}"),
+    "aggregation={kind: median, before: [{kind: static_clipping, c: 2.0}]}",
+)
+
+
+@pytest.mark.parametrize("actors", [1, 3])
+def test_a_run_with_everything_on_is_the_same_on_every_executor_and_after_a_change_of_executor(
+    make_spec: MakeSpec, executor: RayExecutor, tmp_path: Path, actors: int
+) -> None:
+    spec = make_spec(*EVERYTHING, f"compute.actors={actors}")
+    with LocalExecutor() as local:
+        here_sink, there_sink = ListSink(), ListSink()
+        here = Simulation(spec, local, sink=here_sink).run()
+        there = Simulation(spec, executor, sink=there_sink).run()
+        asked = iter([*[False] * 7, True])
+        checkpointer = Checkpointer(tmp_path)
+        Simulation(spec, executor, checkpointer=checkpointer, should_stop=lambda: next(asked)).run()
+        changed = Simulation(spec, local, checkpointer=checkpointer, resume=True).run()
+    names = {one["name"] for one in here.diagnoses}
+    assert {"vanishing_probes", "suspected_attackers", "no_better_than_frozen"} <= names
+    for other in (there, changed):
+        assert other.trajectory_digest == here.trajectory_digest
+        assert other.diagnoses == here.diagnoses
+        assert other.edge == here.edge
+    told = [[event for event in sink.events if isinstance(event, Diagnosis)] for sink in (here_sink, there_sink)]
+    assert told[0] == told[1]
