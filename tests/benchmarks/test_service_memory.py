@@ -34,6 +34,7 @@ def test_growth_during_the_warm_up_does_not_count() -> None:
     assert all(found["flat"] for found in judge(samples_of(warming, warming)).values())
 
 
+@pytest.mark.soak
 def test_a_real_service_is_sampled_after_every_block() -> None:
     with TemporaryDirectory(prefix="heron-memory-") as folder:
         state = Path(folder) / "state"

@@ -52,6 +52,7 @@ def test_a_service_that_cannot_start_says_why(heron, tmp_path, experiments) -> N
     assert "heron.db" in outcome.object["error"]["message"]
 
 
+@pytest.mark.soak
 def test_ctrl_c_ends_the_experiments_and_everything_the_demo_started(tmp_path, experiments) -> None:
     state = tmp_path / "state"
     command = [sys.executable, "-m", "heron_ray.cli", "demo", "--json"]
