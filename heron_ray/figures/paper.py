@@ -48,13 +48,14 @@ def for_paper(
         "plot_bgcolor": "#ffffff",
         "margin": {"l": 60, "r": 14, "t": 24, "b": 48},
     }
+    # What the caption says.
+    layout.pop("title", None)
     if columns * rows == 1:
-        layout.pop("title", None)
         layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
         if layout.get("xaxis", {}).get("side") == "top":
             layout["margin"]["t"] = 5 * type_px
     else:
-        layout["margin"]["t"] = 7 * type_px
+        layout["margin"]["t"] = 3 * type_px
     for annotation in layout.get("annotations", []):
         annotation["font"] = {**annotation.get("font", {}), "size": type_px if columns * rows > 1 else type_px - 1}
     return {"data": copy.deepcopy(list(figure["data"])), "layout": layout}

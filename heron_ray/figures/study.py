@@ -60,7 +60,7 @@ def heat_maps(grid: Sequence[Sequence[HeatMap]], *, title: str, rows: str, colum
     traces, layout = [], _layout(title)
     for number, place, panel in _placed(grid):
         layout |= _axes(number, place)
-        layout[f"xaxis{number}"] |= {"title": {"text": columns}, "type": "category"}
+        layout[f"xaxis{number}"] |= {"title": {"text": _below(place, columns)}, "type": "category"}
         layout[f"yaxis{number}"] |= {"title": {"text": rows}, "type": "category", "autorange": "reversed"}
         layout["annotations"].append(_heading(place, panel["title"]))
         traces.append(
@@ -108,7 +108,7 @@ def bands(grid: Sequence[Sequence[BandPanel]], *, title: str, x: str) -> dict[st
     for number, place, panel in _placed(grid):
         places, kind = _scale(panel["x"])
         layout |= _axes(number, place)
-        layout[f"xaxis{number}"] |= {"title": {"text": x}, "type": kind}
+        layout[f"xaxis{number}"] |= {"title": {"text": _below(place, x)}, "type": kind}
         layout[f"yaxis{number}"] |= {"title": {"text": "accuracy"}, "range": [0, 1], "tickformat": ".0%"}
         layout["annotations"].append(_heading(place, panel["title"]))
         for name, band in panel["lines"].items():
@@ -182,6 +182,11 @@ def _axes(number: str, place: _Place) -> dict[str, Any]:
         f"xaxis{number}": {"domain": list(across), "anchor": f"y{number}", "automargin": True},
         f"yaxis{number}": {"domain": list(up), "anchor": f"x{number}", "automargin": True},
     }
+
+
+def _below(place: _Place, words: str) -> str:
+    """What an axis is called below the lowest panels; between panels are the headings of those beneath."""
+    return words if place[1][0] == 0 else ""
 
 
 def _heading(place: _Place, title: str) -> dict[str, Any]:

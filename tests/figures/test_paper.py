@@ -48,7 +48,8 @@ def test_on_paper_panels_keep_their_headings_and_get_more_room_the_more_there_ar
     panel = {"title": "main server", "rows": ["mean"], "columns": ["1"], "values": [[0.5]], "texts": [["50 %"]]}
     one, four = (for_paper(heat_maps([[panel] * n] * n, title="worst case", rows="r", columns="f"))["layout"] for n in (1, 2))
     assert "title" not in one
-    assert four["title"]["text"] == "worst case"
+    assert "title" not in four, "a caption says it"
+    assert [note["text"] for note in four["annotations"]] == ["main server"] * 4
     assert four["width"] > one["width"]
     assert four["height"] > one["height"]
 

@@ -96,6 +96,7 @@ def test_panels_do_not_overlap() -> None:
         for other_x, other_y in boxes[:number]:
             assert x[1] <= other_x[0] or other_x[1] <= x[0] or y[1] <= other_y[0] or other_y[1] <= y[0]
     assert boxes[0][1][0] > boxes[3][1][1], "the first row is on top"
+    assert [layout[f"xaxis{number}"]["title"]["text"] for number in numbers] == ["", "", "", "c", "c", "c"]
 
 
 def test_tables_hold_every_cell_and_every_spread() -> None:
