@@ -40,7 +40,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "show": "Show one experiment: state, progress, result.",
         "compare": "Compare experiments: where their specs differ, and their final figures.",
         "watch": "Follow an experiment live until it ends.",
-        "export": "Write every point of experiments to a file: experiment, series, round, value.",
+        "export": "Write every point of runs to a file: experiment, series, round, value.",
         "plot": "Draw the figures of runs, a sweep or a study as HTML, SVG or PNG.",
         "report": "Write one HTML page with the figures, costs, specs and provenance of runs.",
         "why": "Say why an experiment stands where it does: what it waits for, what ended it.",

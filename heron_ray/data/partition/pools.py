@@ -39,7 +39,7 @@ def apportion(weights: Shares, total: int, minimum: int) -> Indices:
     poor = np.zeros(len(weights), dtype=bool)
     while True:
         rest = np.where(poor, 0.0, weights)
-        shares = np.where(poor, float(minimum), (total - minimum * int(poor.sum())) * rest / max(rest.sum(), 1e-300))
+        shares = np.where(poor, float(minimum), (total - minimum * int(poor.sum())) * rest / (rest.sum() or 1.0))
         poorer = ~poor & (shares < minimum)
         if not poorer.any():
             break

@@ -15,8 +15,9 @@ from api.store import Store
 from api.store.engine import open_engine, writer
 from api.store.tables import ApiKeyRow, ArtifactRow
 from api.store.upkeep.reflection import reflected_tables
-from heron_ray.spec import parse_spec
+from heron_ray.spec import ExperimentSpec, parse_spec
 from heron_ray.spec.sweep import SweepSpec
+from heron_ray.studies import parse_study
 from tune_spaces import resolve_space
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -51,7 +52,19 @@ def fill(store: Store) -> None:
         if claimed[0].id == last:
             store.finish(claimed[1].id, claimed[1].token, state=State.FAILED, reason="x", message=None, result=None)
     store.delete(last)
+    _fill_study(store, spec)
     _fill_beside(store)
+
+
+def _fill_study(store: Store, spec: ExperimentSpec) -> None:
+    """A study of one cell that is cancelled and one that cannot be."""
+    axes = {name: {"kind": "path", "path": f"clients.{name}", "values": [1]} for name in ("count", "local_steps")}
+    figures = [{"kind": "bands", "x": "count", "lines": "local_steps"}]
+    study = parse_study({"base": spec.canonical(), "axes": axes, "figures": figures, "seeds": [0, 1]})
+    store.studies.submit(study, [spec, "it cannot be"], key="study")
+    for cell in store.studies.cells(store.studies.list(limit=1)[0].id):
+        if cell.experiment is not None:
+            store.request_cancel(cell.experiment.id)
 
 
 def begin(store: Store, *, rounds: int) -> tuple[int, int, str]:
