@@ -22,6 +22,9 @@ EVEN: Final = 0.7
 """|mean| over root mean square of the forward differences. The slope along random directions has mean 0, curvature has not:
 from here on (1 / sqrt 2) it makes up half of the mean square."""
 
+FEW: Final = 20
+"""Of n differences with mean 0 that ratio is about 1 / sqrt(n) by chance: of fewer than these it says nothing."""
+
 COSINE: Final = 0.5
 """Of the cosine that q probes in d dimensions give where mu is right; below, mu is not."""
 
@@ -33,8 +36,8 @@ class SlowConvergence(Signature):
 
     - **mu in the noise floor of float32**: the probes vanish (see `vanishing_probes`), or the estimator series show a cosine
       below .01 with a relative error of 1 give or take .01: no difference was seen.
-    - **mu too large**: forward differences have |mean| / root mean square above .7, which is curvature, or the mean
-      `estimate_cosine` so far is below half of sqrt(q / (q + d - 1)).
+    - **mu too large**: 20 forward differences or more of a round have |mean| / root mean square above .7, which is
+      curvature, or the mean `estimate_cosine` so far is below half of sqrt(q / (q + d - 1)).
     - **a high effective rank**: 2.3 (kappa + 2) / (cohort h q) is more than the rounds so far: as many rounds as the quadratic
       of docs/landscape.md takes to a tenth of its loss, at least.
     - none of these: the learning rate, the number of probes or the data.
@@ -80,7 +83,7 @@ class SlowConvergence(Signature):
     def _cause(self, seen: Seen) -> tuple[str, str, dict[str, Any]]:
         spec = self.run.zeroth_order
         size = math.sqrt(seen.probes.squares / seen.probes.count) if seen.probes.count else 0.0
-        even = abs(seen.probes.sum / seen.probes.count) / size if size else 0.0
+        even = abs(seen.probes.sum / seen.probes.count) / size if size and seen.probes.count >= FEW else 0.0
         cosine = self._cosines[0] / self._cosines[1] if self._cosines[1] else None
         figures: dict[str, Any] = {"mu": spec.mu, "probes": spec.probes, "root_mean_square": size, "even_share": even}
         if cosine is not None:
