@@ -184,6 +184,7 @@ def test_at_the_end_of_a_short_run_it_is_sampling(make_spec: MakeSpec) -> None:
     assert "larger clients.per_round" in diagnosis.advice
 
 
+LARGE = ("clients.batch_size=128", "clients.local_steps=10")
 TWIN = ("method.kind=cse_fsl", "method.client_optimizer.lr=0.1")
 KRUM = "aggregation={kind: krum, f: 2, m: 6}"
 
@@ -193,7 +194,7 @@ KRUM = "aggregation={kind: krum, f: 2, m: 6}"
     [
         # Updates of few small batches point in all directions; these agree.
         (
-            [*TWIN, "attack={kind: sign_flip, byzantine: 2, scale: 1}", "clients.batch_size=128", "clients.local_steps=10"],
+            [*TWIN, "attack={kind: sign_flip, byzantine: 2, scale: 1}", *LARGE],
             "direction",
         ),
         ([*TWIN, "attack={kind: sign_flip, byzantine: 2, scale: 20}", "method.client_optimizer.lr=0.01"], "norm"),
