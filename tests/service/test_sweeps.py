@@ -115,6 +115,7 @@ def test_a_cancelled_sweep_ends_its_trials_and_begins_no_more(service, sweep, un
     until(lambda: not (service.directory.path / "sweeps" / id).exists(), "Ray Tune's notes are removed")
 
 
+@pytest.mark.soak
 def test_a_paused_sweep_rests_until_it_is_resumed_and_one_that_has_ended_is_extended(service, sweep, until):
     # Up to one more than can run has begun by then, and goes to its end.
     id = sweep.submit(samples=4)
