@@ -14,7 +14,10 @@ from heron_ray.errors import MissingToolError
 from heron_ray.figures import accuracy_curves, for_paper, write_images
 from heron_ray.figures.image import BROWSERS, find_browser
 
-RUNS = {"heron & co": {"test_accuracy": {"rounds": [1, 2], "values": [0.25, 0.75]}}}
+# A legend is drawn for two lines and more.
+RUNS = {
+    name: {"test_accuracy": {"rounds": [1, 2], "values": [low, 0.75]}} for name, low in (("heron & co", 0.25), ("twin", 0.5))
+}
 
 needs_browser = pytest.mark.skipif(
     all(shutil.which(name) is None for name in BROWSERS), reason="no Chromium or Chrome (Debian: apt-get install chromium)"
