@@ -43,7 +43,7 @@ class FederationServer:
         self._scrutineer = Scrutineer(len(self._vector))
         self._buffers = setup.spec.edge is not None and setup.spec.edge.buffer is not None
         self._carried: dict[int, Float32Array] = {}
-        self._samples = setup.shards.sizes
+        self._shards = setup.shards
         self._pools_scalars = setup.spec.aggregation != MeanAggregation(kind="mean")
         self._collusion: Collusion | None = None
         if setup.spec.attack is not None and (attack := colluding(setup.spec.attack)) is not None:
@@ -139,7 +139,7 @@ class FederationServer:
         for client, factor in carried:
             update = self._carried.pop(client)
             self._scrutineer.see([client], update[None])
-            self._rule.add(np.float32(factor) * update, int(self._samples[client]), client)
+            self._rule.add(np.float32(factor) * update, len(self._shards[client]), client)
             self._collected += 1
         for client in discarded:
             del self._carried[client]
