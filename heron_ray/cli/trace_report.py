@@ -14,6 +14,7 @@ from typing import Any, Self, TextIO
 from heron_ray.cli.output import print_columns, print_fields, share
 from heron_ray.simulation import Event, Executor, simulation
 from heron_ray.simulation.events import RoundFinished
+from heron_ray.simulation.plan import RoundPlan
 from heron_ray.simulation.setup import Setup
 from heron_ray.simulation.trace import Floor, Function, Part, ProcessTrace, Recorder, models_known, replaced, traced
 from heron_ray.spec import ExperimentSpec
@@ -172,14 +173,14 @@ class Tracing:
         return call
 
     def _recorded(self, run_round: Function) -> Function:
-        def call(run: simulation.Simulation, progress: Any) -> None:
+        def call(run: simulation.Simulation, progress: Any, plan: RoundPlan) -> None:
             is_recorded = self._is_recorded(progress.round + 1)
             self._executor.record(is_recorded)
             with ExitStack() as stack:
                 if is_recorded:
                     stack.enter_context(traced(self._recorder, self._seams))
                     stack.enter_context(self._recorder.span("other", role="driver"))
-                run_round(run, progress)
+                run_round(run, progress, plan)
 
         return call
 
