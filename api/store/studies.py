@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.domain.states import State
@@ -16,10 +15,11 @@ from api.domain.studies import StudyCellRecord, StudyExperiment, StudyRecord
 from api.store.bulk import insert_rows
 from api.store.database import Database
 from api.store.engine import now
+from api.store.once import once
 from api.store.study_tables import StudyCellRow, StudyRow
 from api.store.submission import queue_experiment
 from api.store.tables import ExperimentRow, table_of
-from heron_ray.errors import ConflictError, NotFoundError
+from heron_ray.errors import NotFoundError
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.study import StudySpec
 
@@ -62,22 +62,14 @@ class StudyStore(Database):
         with self._writing() as session:
             if key is None:
                 return _queue(session, study, cells, tags, None, more).to_record(), True
-            earlier = _under(session, key)
-            if earlier is None:
-                try:
-                    with session.begin_nested():
-                        return _queue(session, study, cells, tags, key, more).to_record(), True
-                except IntegrityError:
-                    # Another process submitted under the key since we looked, and its row is committed.
-                    earlier = _under(session, key)
-                    if earlier is None:
-                        raise
-            if earlier.study != study.model_dump(mode="json"):
-                raise ConflictError(
-                    f"the idempotency key {key!r} was used for another submission: study {earlier.id}",
-                    hint="use a new key for a new submission",
-                )
-            return earlier.to_record(), False
+            row, is_new = once(
+                session,
+                StudyRow,
+                key,
+                lambda: _queue(session, study, cells, tags, key, more),
+                is_same=lambda row: row.study == study.model_dump(mode="json"),
+            )
+            return row.to_record(), is_new
 
     def get(self, id: str) -> StudyRecord:
         """One study. Raises NotFoundError."""
@@ -121,9 +113,11 @@ def _queue(
     key: str | None,
     more: Mapping[str, Any],
 ) -> StudyRow:
-    numbers: dict[str, int] = {}
-    for spec in cells:
-        if isinstance(spec, ExperimentSpec) and (hash := spec.trajectory_hash()) not in numbers:
+    # By trajectory hash, which takes its time: each cell's is computed once.
+    hashes = [None if isinstance(spec, str) else spec.trajectory_hash() for spec in cells]
+    numbers: dict[str | None, int] = {}
+    for spec, hash in zip(cells, hashes, strict=True):
+        if isinstance(spec, ExperimentSpec) and hash not in numbers:
             numbers[hash] = queue_experiment(session, spec, tags, **more).number
     row = StudyRow(
         id=secrets.token_hex(8),
@@ -141,17 +135,13 @@ def _queue(
         {
             "study": row.number,
             "cell": cell,
-            "experiment": None if isinstance(spec, str) else numbers[spec.trajectory_hash()],
+            "experiment": numbers.get(hash),
             "impossible": spec if isinstance(spec, str) else None,
         }
-        for cell, spec in enumerate(cells)
+        for cell, (spec, hash) in enumerate(zip(cells, hashes, strict=True))
     ]
     insert_rows(session, table_of(StudyCellRow), places)
     return row
-
-
-def _under(session: Session, key: str) -> StudyRow | None:
-    return session.scalar(select(StudyRow).where(StudyRow.idempotency_key == key))
 
 
 def _find(session: Session, id: str) -> StudyRow:

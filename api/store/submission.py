@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.domain.admission import declared
 from api.domain.states import State
 from api.store.engine import now
 from api.store.history import add_first_event
+from api.store.once import once
 from api.store.tables import ExperimentRow, TagRow
-from heron_ray.errors import ConflictError
 from heron_ray.spec import ExperimentSpec
 
 
@@ -87,36 +85,23 @@ def queue_once(
     Raises:
         ConflictError: The key belongs to a submission with another spec, other tags or of another kind.
     """
-    earlier = _under(session, key)
-    if earlier is None:
-        try:
-            with session.begin_nested():
-                row = queue_experiment(
-                    session,
-                    spec,
-                    tags,
-                    retried_from=retried_from,
-                    forked=forked,
-                    idempotency_key=key,
-                    submitted_by=submitted_by,
-                    retry=retry,
-                    resources=resources,
-                )
-                return row, True
-        except IntegrityError:
-            # Another process submitted under the key since we looked. The unique index decided, and its row is committed.
-            earlier = _under(session, key)
-            if earlier is None:
-                raise
-    asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from, forked.id if forked else None, retry)
-    known = (earlier.spec_hash, [tag.tag for tag in earlier.tags], earlier.retried_from, earlier.forked_from, earlier.retry)
-    if (*asked, declared(resources)) != (*known, declared(earlier.resources)):
-        raise ConflictError(
-            f"the idempotency key {key!r} was used for another submission: experiment {earlier.id}",
-            hint="use a new key for a new submission",
+
+    def make() -> ExperimentRow:
+        return queue_experiment(
+            session,
+            spec,
+            tags,
+            retried_from=retried_from,
+            forked=forked,
+            idempotency_key=key,
+            submitted_by=submitted_by,
+            retry=retry,
+            resources=resources,
         )
-    return earlier, False
 
+    def is_same(row: ExperimentRow) -> bool:
+        asked = (spec.spec_hash(), list(dict.fromkeys(tags)), retried_from, forked.id if forked else None, retry)
+        known = (row.spec_hash, [tag.tag for tag in row.tags], row.retried_from, row.forked_from, row.retry)
+        return (*asked, declared(resources)) == (*known, declared(row.resources))
 
-def _under(session: Session, key: str) -> ExperimentRow | None:
-    return session.scalar(select(ExperimentRow).where(ExperimentRow.idempotency_key == key))
+    return once(session, ExperimentRow, key, make, is_same=is_same)

@@ -43,11 +43,6 @@ def queue_sweep(
     return row
 
 
-def sweep_under(session: Session, key: str) -> SweepRow | None:
-    """The sweep that was submitted under an idempotency key."""
-    return session.scalar(select(SweepRow).where(SweepRow.idempotency_key == key))
-
-
 def add_proposals(row: SweepRow, proposals: Sequence[Mapping[str, JsonValue]], *, after: int) -> None:
     """Add trials, the first of them number `after` + 1; those that are there already stay as they are."""
     known = row.proposals or []

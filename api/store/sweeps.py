@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from api.domain.states import TERMINAL, State
 from api.domain.sweeps import SweepRecord, TrialRecord
 from api.store.engine import now
+from api.store.once import once
 from api.store.submission import queue_experiment
 from api.store.sweep_ownership import SweepOwnership
-from api.store.sweep_rows import change_sweep, find_sweep, queue_sweep, requeue_sweep, sweep_under
+from api.store.sweep_rows import change_sweep, find_sweep, queue_sweep, requeue_sweep
 from api.store.sweep_table import SweepRow
 from api.store.sweep_trials import experiments_of, read_trials
 from api.store.tables import ExperimentRow
@@ -41,25 +41,17 @@ class SweepStore(SweepOwnership):
         Raises:
             ConflictError: The key was used for another sweep.
         """
+        asked = (dict(base), sweep.model_dump(mode="json"))
         with self._writing() as session:
-            earlier = sweep_under(session, key)
-            if earlier is None:
-                try:
-                    with session.begin_nested():
-                        row = queue_sweep(session, base, sweep, name=name, submitted_by=submitted_by, key=key)
-                        return row.to_record(), True
-                except IntegrityError:
-                    # Another process submitted under the key since we looked, and its row is committed.
-                    earlier = sweep_under(session, key)
-                    if earlier is None:
-                        raise
-            known = {**earlier.sweep, "samples": earlier.samples}
-            if (dict(base), sweep.model_dump(mode="json")) != (earlier.base, known):
-                raise ConflictError(
-                    f"the idempotency key {key!r} was used for another submission: sweep {earlier.id}",
-                    hint="use a new key for a new submission",
-                )
-            return earlier.to_record(), False
+            row, is_new = once(
+                session,
+                SweepRow,
+                key,
+                lambda: queue_sweep(session, base, sweep, name=name, submitted_by=submitted_by, key=key),
+                # It may have been extended since.
+                is_same=lambda row: (row.base, {**row.sweep, "samples": row.samples}) == asked,
+            )
+            return row.to_record(), is_new
 
     def get(self, id: str) -> SweepRecord:
         """One sweep. Raises NotFoundError."""
