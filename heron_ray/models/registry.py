@@ -13,6 +13,7 @@ from heron_ray.models.mlp import build_mlp
 from heron_ray.models.resnet18 import build_resnet18
 from heron_ray.models.split import SplitModel
 from heron_ray.seeds import Purpose, derive
+from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.gpt2 import Gpt2Model
 from heron_ray.spec.model import ModelSpec
 
@@ -56,3 +57,8 @@ def build_model(
         adapt(model.front, spec.lora, adapters)
         adapt(model.back, spec.lora, adapters)
     return model
+
+
+def initial_model(spec: ExperimentSpec, device: torch.device | str = "cpu") -> SplitModel:
+    """The model that an experiment begins with, by its spec alone: no data are opened."""
+    return build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device=device)

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from heron_ray.errors import SpecError, SpecIssue
-from heron_ray.models import SplitModel
+from heron_ray.methods import make_method
+from heron_ray.models import SplitModel, initial_model
 from heron_ray.seeds import Purpose, derive
 from heron_ray.simulation.checkpoint import Checkpoint
-from heron_ray.simulation.export import restored
+from heron_ray.simulation.restore import restore
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.gpt2 import Gpt2Lora, Gpt2Model
 
@@ -50,7 +51,8 @@ def assemble(spec: ExperimentSpec, checkpoint: Checkpoint, folder: Path) -> None
         raise SpecError([issue])
     from heron_ray.models.gpt2 import whole_gpt2
 
-    model, _ = restored(spec, checkpoint)
+    model = initial_model(spec)
+    restore(model, make_method(spec.method), checkpoint)
     generator = torch.Generator().manual_seed(derive(spec.seed, Purpose.MODEL))
     whole = whole_gpt2(spec.model, spec.data.input_shape[0], spec.data.classes, generator, torch.device("cpu"))
     tensors = dict(_named(model, spec.model.cut))

@@ -18,10 +18,11 @@ from heron_ray.methods import Method, make_method
 from heron_ray.models import SplitModel
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.checkpoint import Checkpoint
+from heron_ray.simulation.restore import restore
 from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.smashed import draw_rows
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.compute import SpectrumSpec
-from heron_ray.vectors import FlatVector
 
 _SAMPLES, _VECTORS = 0, 1
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -39,7 +40,7 @@ def client_spectrum(setup: Setup, method: Method[Any], model: SplitModel, option
     """
     train, seed, dtype = setup.dataset.train, setup.spec.seed, _DTYPES[options.precision]
     draw = generator(derive(seed, Purpose.SPECTRUM, round, _SAMPLES))
-    rows = torch.from_numpy(draw.choice(len(train.y), size=min(options.samples, len(train.y)), replace=False))
+    rows = draw_rows(draw, len(train.y), options.samples)
     device = torch.device(setup.spec.compute.device)
     x, y = train.x.index_select(0, rows).to(device), train.y.index_select(0, rows).to(device)
     own = copy.deepcopy(model)
@@ -73,9 +74,5 @@ def spectrum_at(spec: ExperimentSpec, checkpoint: Checkpoint | None, options: Sp
         )
     setup, method = Setup.build(spec), make_method(spec.method)
     model = setup.build_model()
-    clients = FlatVector(model.parts(method.client_parts))
-    if checkpoint is not None:
-        clients.load(checkpoint.vectors["federation/client"], method.shared_parts)
-        if method.has_main_server:
-            FlatVector({"back": model.back}).load(checkpoint.vectors["server/back"])
+    restore(model, method, checkpoint)
     return client_spectrum(setup, method, model, options, checkpoint.round if checkpoint is not None else 0)

@@ -13,13 +13,13 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from heron_ray.methods import make_method
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import SplitModel, initial_model
 from heron_ray.models.split import Part
 from heron_ray.simulation.checkpoint import Checkpoint
 from heron_ray.simulation.digest import TrajectoryDigest, final_parameters
 from heron_ray.simulation.messages import OWN
+from heron_ray.simulation.restore import restore
 from heron_ray.spec import ExperimentSpec
-from heron_ray.vectors import FlatVector
 
 PARTS: tuple[Part, ...] = ("front", "auxiliary", "back")
 
@@ -51,26 +51,10 @@ def digest_of(checkpoint: Checkpoint) -> str:
     return TrajectoryDigest(checkpoint.progress["digest"]).close(final_parameters(checkpoint.vectors))
 
 
-def restored(spec: ExperimentSpec, checkpoint: Checkpoint) -> tuple[SplitModel, FlatVector]:
-    """The model of a checkpoint, and the vector in which the parameters of the client's parts lie."""
-    method, vectors = make_method(spec.method), checkpoint.vectors
-    model = build_model(
-        spec.model,
-        input_shape=spec.data.input_shape,
-        classes=spec.data.classes,
-        seed=spec.seed,
-        device=torch.device("cpu"),
-    )
-    client = FlatVector(model.parts(method.client_parts))
-    client.load(vectors["federation/client"], method.shared_parts)
-    if method.has_main_server:
-        FlatVector({"back": model.back}).load(vectors["server/back"])
-    return model, client
-
-
 def _tensors(spec: ExperimentSpec, checkpoint: Checkpoint) -> Iterator[tuple[str, NDArray[np.generic]]]:
     method, vectors = make_method(spec.method), checkpoint.vectors
-    model, client = restored(spec, checkpoint)
+    model = initial_model(spec)
+    client = restore(model, method, checkpoint)
     yield from _named(model, PARTS)
     prefix, suffix = "federation/kept.", f".{OWN}"
     for name in vectors:

@@ -15,10 +15,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-import torch
-
 from heron_ray.federation import make_defence
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import SplitModel, initial_model
 from heron_ray.simulation.profile import client_costs
 from heron_ray.simulation.roles.collusion import colluding
 from heron_ray.simulation.setup import evaluation_batch
@@ -67,7 +65,10 @@ def footprint(spec: ExperimentSpec, *, distributed: bool) -> Footprint:
     hosts = spec.compute.actors if distributed else 1
     processes = 1 + hosts + _SERVERS if distributed else 1
     peak = client_costs(spec).client_peak_bytes
-    servers = _server_bytes(spec) + _frozen_bytes(spec) * ((hosts + _SERVERS) if distributed else 1 + _SERVERS)
+    model = initial_model(spec, "meta")
+    # What adapters leave as it is, every host and server holds once.
+    frozen = sum(constant.nbytes for constant in constants(model.front, model.auxiliary, model.back))
+    servers = _server_bytes(spec, model) + frozen * ((hosts + _SERVERS) if distributed else 1 + _SERVERS)
     data = _data_bytes(spec) * (2 if distributed else 1)
     return Footprint(
         cpus=float(hosts * spec.compute.threads),
@@ -77,8 +78,7 @@ def footprint(spec: ExperimentSpec, *, distributed: bool) -> Footprint:
     )
 
 
-def _server_bytes(spec: ExperimentSpec) -> int:
-    model = _meta_model(spec)
+def _server_bytes(spec: ExperimentSpec, model: SplitModel) -> int:
     client, back = (
         sum(parameter.nbytes for part in parts for parameter in part.parameters())
         for parts in ((model.front, model.auxiliary), (model.back,))
@@ -91,17 +91,6 @@ def _server_bytes(spec: ExperimentSpec) -> int:
         gathered += spec.clients.cohort * back
     logits = _COPIES * 4 * evaluation_batch(spec) * spec.data.input_shape[0] * spec.data.classes if spec.data.is_text else 0
     return _COPIES * (client + back) + gathered + logits
-
-
-def _frozen_bytes(spec: ExperimentSpec) -> int:
-    """What adapters leave as it is: every host and server holds all of it once."""
-    model = _meta_model(spec)
-    return sum(constant.nbytes for constant in constants(model.front, model.auxiliary, model.back))
-
-
-def _meta_model(spec: ExperimentSpec) -> SplitModel:
-    meta = torch.device("meta")
-    return build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device=meta)
 
 
 def _data_bytes(spec: ExperimentSpec) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.smashed import draw_rows, smashed
 
 SAMPLES = 512
 """Training samples that a reader is fitted to, and validation samples that it is judged on, at most."""
@@ -55,13 +56,14 @@ def judge_front(setup: Setup, front: nn.Module) -> FrontJudgement | None:
     if setup.dataset.train.y.dim() != 1:
         return None
     train, validation, untrained = setup.dataset.train, setup.dataset.validation, setup.build_model().front
-    fit = _rows(setup, len(train.y), _FIT)
-    judge = _rows(setup, len(validation.y), _JUDGE)
+    fit, judge = (
+        draw_rows(generator(derive(setup.spec.seed, Purpose.DIAGNOSIS, -1, purpose)), count, SAMPLES)
+        for purpose, count in ((_FIT, len(train.y)), (_JUDGE, len(validation.y)))
+    )
     x = torch.cat([train.x.index_select(0, fit), validation.x.index_select(0, judge)])
     y, labels = train.y.index_select(0, fit), validation.y.index_select(0, judge)
-    size = setup.spec.evaluation.batch_size
     accuracies = [
-        _read(_smashed(one, x, setup.spec.compute.device, size), y, labels, setup.dataset.classes) for one in (front, untrained)
+        _read(smashed(setup, one, x).flatten(1).double(), y, labels, setup.dataset.classes) for one in (front, untrained)
     ]
     return FrontJudgement(
         trained_accuracy=accuracies[0],
@@ -71,24 +73,8 @@ def judge_front(setup: Setup, front: nn.Module) -> FrontJudgement | None:
     )
 
 
-def _rows(setup: Setup, count: int, purpose: int) -> Tensor:
-    """Which of `count` samples are taken."""
-    draw = generator(derive(setup.spec.seed, Purpose.DIAGNOSIS, -1, purpose))
-    return torch.from_numpy(draw.choice(count, size=min(count, SAMPLES), replace=False))
-
-
-def _smashed(front: nn.Module, x: Tensor, device: str, batch_size: int) -> Tensor:
-    """Z [n, D] in float64."""
-    was_training = front.training
-    front.eval()
-    with torch.no_grad():
-        z = torch.cat([front(part.to(device)).flatten(1).cpu() for part in x.split(batch_size)])
-    front.train(was_training)
-    return z.double()
-
-
 def _read(z: Tensor, y: Tensor, labels: Tensor, classes: int) -> float:
-    """The accuracy on the last samples of a reader that is fitted to the first."""
+    """The accuracy on the last samples of Z [n, D] of a reader that is fitted to the first."""
     fitted = len(y)
     z = z - z[:fitted].mean(dim=0)
     targets = torch.nn.functional.one_hot(y, classes).double()

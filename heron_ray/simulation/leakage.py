@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,11 +17,12 @@ from heron_ray.models import SplitModel
 from heron_ray.privacy import release
 from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.checkpoint import Checkpoint
+from heron_ray.simulation.restore import restore
 from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.smashed import draw_rows, smashed
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.compute import LeakageSpec
 from heron_ray.spec.privacy import SmashedPrivacy
-from heron_ray.vectors import FlatVector
 
 _SAMPLES, _NOISE = 0, 1
 _VICTIMS, _DECODER, _OWN_NOISE, _SENT_NOISE = 0, 1, 2, 3
@@ -40,20 +40,9 @@ def leakage(setup: Setup, front: nn.Module, options: LeakageSpec, round: int) ->
     """
     split, seed = setup.dataset.validation, setup.spec.seed
     draw = generator(derive(seed, Purpose.LEAKAGE, round, _SAMPLES))
-    rows = torch.from_numpy(draw.choice(len(split.y), size=min(options.samples, len(split.y)), replace=False))
-    x = split.x.index_select(0, rows)
+    x = split.x.index_select(0, draw_rows(draw, len(split.y), options.samples))
     z = _sent(smashed(setup, front, x), mechanism(setup.spec), derive(seed, Purpose.LEAKAGE, round, _NOISE))
     return distance_correlation(x, z)
-
-
-def smashed(setup: Setup, front: nn.Module, x: Tensor) -> Tensor:
-    """The front model's output [n, *cut] for x [n, *input], normalised by running statistics, on the CPU."""
-    device, was_training = torch.device(setup.spec.compute.device), front.training
-    front.eval()
-    with torch.no_grad():
-        z = torch.cat([front(part.to(device)).cpu() for part in x.split(setup.spec.evaluation.batch_size)])
-    front.train(was_training)
-    return z
 
 
 def mechanism(spec: ExperimentSpec) -> SmashedPrivacy | None:
@@ -104,10 +93,7 @@ def invert(spec: ExperimentSpec, checkpoint: Checkpoint | None, *, epochs: int =
     dataset, seed, noise = setup.dataset, spec.seed, mechanism(spec)
     place = (seed, Purpose.INVERSION, round)
     own_x, own_y = (torch.cat([getattr(split, name) for split in (dataset.validation, dataset.test)]) for name in ("x", "y"))
-    drawn = generator(derive(*place, _VICTIMS)).choice(
-        len(dataset.train.y), size=min(victims, len(dataset.train.y)), replace=False
-    )
-    rows = torch.from_numpy(drawn)
+    rows = draw_rows(generator(derive(*place, _VICTIMS)), len(dataset.train.y), victims)
     x, y = dataset.train.x.index_select(0, rows), dataset.train.y.index_select(0, rows)
     attacker = learn_to_invert(
         smashed(setup, model.front, own_x),
@@ -158,6 +144,5 @@ def _restored(spec: ExperimentSpec, checkpoint: Checkpoint | None) -> tuple[Setu
     model = setup.build_model()
     if checkpoint is None:
         return setup, model, 0
-    clients = FlatVector(model.parts(method.client_parts))
-    clients.load(np.asarray(checkpoint.vectors["federation/client"]), method.shared_parts)
+    restore(model, method, checkpoint)
     return setup, model, checkpoint.round

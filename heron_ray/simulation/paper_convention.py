@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from heron_ray.measure.flops import count_flops
 from heron_ray.measure.memory import MemoryTracker
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import SplitModel, initial_model
 from heron_ray.models.resnet18 import plain_forwards
 from heron_ray.optimizers import make_optimizer, whole
 from heron_ray.spec import ExperimentSpec
@@ -64,7 +64,7 @@ def paper_convention(spec: ExperimentSpec) -> PaperConvention | None:
     method = spec.method
     if not isinstance(method, PaperMethod) or spec.model.lora is not None or spec.data.is_text:
         return None
-    model = build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device="meta")
+    model = initial_model(spec, "meta")
     x = torch.empty(spec.clients.batch_size, *spec.data.input_shape, device="meta")
     y = torch.empty(spec.clients.batch_size, dtype=torch.int64, device="meta")
     with plain_forwards(), torch.no_grad():

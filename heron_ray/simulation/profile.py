@@ -24,7 +24,7 @@ from heron_ray.measure.memory import MemoryTracker
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, MainServer, Upload, make_method
 from heron_ray.methods.method import Message
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import initial_model
 from heron_ray.optimizers import make_optimizer
 from heron_ray.privacy import SecureAggregation, secure_aggregation
 from heron_ray.simulation import accounting
@@ -125,11 +125,11 @@ def client_costs(spec: ExperimentSpec) -> ClientCosts:
 
 def is_small(spec: ExperimentSpec) -> bool:
     """Whether a client's round takes well under a second: by its parameters, then by the work of one forward pass."""
-    meta = _build_model(spec, torch.device("meta"))
+    meta = initial_model(spec, "meta")
     parameters = itertools.chain(meta.front.parameters(), meta.auxiliary.parameters(), meta.back.parameters())
     if sum(parameter.numel() for parameter in parameters) > _SMALL_PARAMETERS:
         return False
-    model, samples, meter = _build_model(spec, torch.device("cpu")), 2, FlopMeter()
+    model, samples, meter = initial_model(spec), 2, FlopMeter()
     with meter, torch.no_grad():
         z = model.front(_blank_batch(spec, samples, torch.device("cpu"))[0])
         model.auxiliary(z)
@@ -279,7 +279,7 @@ class MeteredRound:
         self._spec, self._device, self._method, self._samples = spec, device, make_method(spec.method), samples
         self._server_device = torch.device("meta") if device.type == "cuda" else device
         self.meter, self.server_meter, self.tracker, self.traffic = FlopMeter(), FlopMeter(), MemoryTracker(), TrafficLedger()
-        self._model = _build_model(spec, device)
+        self._model = initial_model(spec, device)
         self._vector = FlatVector(self._model.parts(self._method.client_parts))
         self._server = self._build_server() if self._method.has_main_server else None
         self._answer: Tensor | None = None
@@ -372,7 +372,7 @@ class MeteredRound:
         return constants(*self._model.parts(self._method.client_parts).values())
 
     def _build_server(self) -> MainServer:
-        model = _build_model(self._spec, self._server_device)
+        model = initial_model(self._spec, self._server_device)
         return MainServer(
             seed=self._spec.seed,
             model=model,
@@ -416,7 +416,3 @@ def _blank_batch(spec: ExperimentSpec, samples: int, device: torch.device) -> tu
     data = spec.data
     x = torch.zeros(samples, *data.input_shape, dtype=torch.int64 if data.is_text else torch.float32, device=device)
     return x, torch.zeros(samples, *data.target_shape, dtype=torch.int64, device=device)
-
-
-def _build_model(spec: ExperimentSpec, device: torch.device) -> SplitModel:
-    return build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed, device=device)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from heron_ray.errors import RecordError
 from heron_ray.methods import make_method
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import SplitModel, initial_model
 from heron_ray.models.split import Part
 from heron_ray.simulation.export import PARTS, all_tensors
 from heron_ray.spec import ExperimentSpec
@@ -99,7 +99,7 @@ def _tensors_of(tensors: Mapping[str, Tensor], own_parts: tuple[Part, ...], clie
 
 
 def _build(spec: ExperimentSpec, tensors: Mapping[str, Tensor]) -> SplitModel:
-    model = build_model(spec.model, input_shape=spec.data.input_shape, classes=spec.data.classes, seed=spec.seed)
+    model = initial_model(spec)
     for part in PARTS:
         for name, value in all_tensors(getattr(model, part)):
             found = tensors.get(f"{part}.{name}")

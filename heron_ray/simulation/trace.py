@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heron_ray.methods import Client, Fate, make_method
-from heron_ray.models import SplitModel, build_model, stacked
+from heron_ray.models import SplitModel, initial_model, stacked
 from heron_ray.optimizers import Optimizer
 from heron_ray.simulation import simulation
 from heron_ray.simulation.plan import planner
@@ -306,14 +306,7 @@ class Floor:
         self._setup, self._spec, self._plan = setup, setup.spec, planner(setup)
         self._device = torch.device(self._spec.compute.device)
         self._method = make_method(self._spec.method)
-        dataset = setup.dataset
-        self._model = build_model(
-            self._spec.model,
-            input_shape=dataset.input_shape,
-            classes=dataset.classes,
-            seed=self._spec.seed,
-            device=self._device,
-        )
+        self._model = initial_model(self._spec, self._device)
         trained = self._method.parts_to_be(Fate.AVERAGED, Fate.REPLAYED, Fate.PERSONAL)
         self._client_parameters = [p for part in self._model.parts(trained).values() for p in part.parameters()]
         heads = [part for part in self._method.client_parts if part != "front"]
