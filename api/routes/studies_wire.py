@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.domain.states import State
-from api.domain.studies import StudyCellRecord, StudyRecord
+from api.domain.studies import StudyCellRecord, StudyExperiment, StudyRecord
 from api.routes.policy_wire import Resources, Retry
 from api.routes.wire import Tag
 from heron_ray.errors import DivergedError, SpecError
@@ -19,7 +19,7 @@ from heron_ray.spec import parse_spec
 from heron_ray.spec.study import StudySpec
 from heron_ray.studies import Cell
 from heron_ray.studies.cells import labels_of
-from heron_ray.studies.table import Row, rows_of
+from heron_ray.studies.table import Row, rows_of, states_of
 
 DELETED = "its experiment was deleted"
 
@@ -103,7 +103,7 @@ class StudyDetail(StudySummary):
             for row, cell in zip(rows, cells, strict=True)
         ]
         summary = StudySummary.model_validate(record).model_dump()
-        return cls(**summary, states=dict(Counter(row.state for row in rows)), study=record.study, results=results)
+        return cls(**summary, states=states_of(rows), study=record.study, results=results)
 
 
 def study_of(record: StudyRecord) -> StudySpec:
@@ -118,7 +118,7 @@ def rows_in(study: StudySpec, records: Sequence[StudyCellRecord]) -> list[Row]:
         cell = _cell(labels, record)
         cells.append(cell)
         if record.experiment is not None and cell.key is not None:
-            outcomes[cell.key] = _outcome(record)
+            outcomes[cell.key] = _outcome(record.experiment)
     rows = rows_of(cells, outcomes)
     return [
         row if record.impossible is not None or record.experiment is not None else _deleted(row)
@@ -136,12 +136,10 @@ def _cell(labels: Mapping[str, str], record: StudyCellRecord) -> Cell:
         return Cell(labels=labels, spec=None, impossible=str(error))
 
 
-def _outcome(record: StudyCellRecord) -> dict[str, Any]:
-    found = record.experiment
-    assert found is not None  # noqa: S101 - asked for those that have one
+def _outcome(found: StudyExperiment) -> dict[str, Any]:
     diverged = found.state == State.FAILED and found.reason == DivergedError.code
     return {"state": "DIVERGED" if diverged else str(found.state), "message": found.message, "result": found.result}
 
 
 def _deleted(row: Row) -> Row:
-    return Row(labels=row.labels, state="DELETED", accuracies=row.accuracies, plain={**row.plain, "state": "DELETED"})
+    return replace(row, state="DELETED", plain={**row.plain, "state": "DELETED"})

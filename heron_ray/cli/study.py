@@ -11,7 +11,7 @@ import click
 from heron_ray.cli.failure import FAILED
 from heron_ray.cli.options import json_option, set_option
 from heron_ray.cli.output import print_json, share
-from heron_ray.cli.study_table import print_rows, states_of
+from heron_ray.cli.study_table import print_rows
 from heron_ray.cli.study_verbs import cancel, fetch, list_them, show, submit
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def _words(labels: Any) -> str:
 
 
 def _report(rows: list[Row], files: list[Path], *, as_json: bool) -> None:
+    from heron_ray.studies.table import states_of
+
     if as_json:
         cells = [{"labels": dict(row.labels), **row.plain} for row in rows]
         print_json({"states": states_of(rows), "cells": cells, "files": [str(path) for path in files]})

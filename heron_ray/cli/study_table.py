@@ -30,7 +30,7 @@ def rows_in(study: Study) -> list[Row]:
 
 def print_rows(rows: Sequence[Row]) -> None:
     """Means and ranges over seeds, and how many cells are in each state."""
-    from heron_ray.studies.table import groups_of
+    from heron_ray.studies.table import groups_of, states_of
 
     groups = groups_of(rows)
     table = [
@@ -39,12 +39,6 @@ def print_rows(rows: Sequence[Row]) -> None:
     ]
     print_columns([*groups[0].labels, "server, test", "auxiliary, test", ""], table)
     click.echo(", ".join(f"{count} {state}" for state, count in states_of(rows).items()))
-
-
-def states_of(rows: Sequence[Row]) -> dict[str, int]:
-    """How many cells are in each state."""
-    states = [row.state for row in rows]
-    return {state: states.count(state) for state in dict.fromkeys(states)}
 
 
 def _spread(spread: Any) -> str:

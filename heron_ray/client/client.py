@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -43,6 +43,14 @@ FILE_SILENCE_S = 30.0
 MOST_PER_PAGE = 200
 
 Spec = ExperimentSpec | Mapping[str, Any]
+
+
+class _Page(Protocol):
+    @property
+    def next(self) -> str | None: ...
+
+
+PageT = TypeVar("PageT", bound=_Page)
 
 
 class Client:
@@ -136,13 +144,16 @@ class Client:
             archived: `false`, `true` (only those) or `any`.
             sort: A key such as `created` or `test_accuracy`; with `-` before it, descending.
         """
-        before: str | None = None
-        while True:
-            page = self.page(before=before, states=states, tags=tags, name=name, where=where, archived=archived, sort=sort)
+        asked: dict[str, Any] = {
+            "states": states,
+            "tags": tags,
+            "name": name,
+            "where": where,
+            "archived": archived,
+            "sort": sort,
+        }
+        for page in _pages(lambda before: self.page(before=before, **asked)):
             yield from page.experiments
-            before = page.next
-            if before is None:
-                return
 
     def compare(self, ids: Sequence[str]) -> Comparison:
         """What tells from 2 to 50 experiments apart."""
@@ -269,13 +280,8 @@ class Client:
 
     def list_sweeps(self) -> Iterator[SweepSummary]:
         """Every sweep, newest first; pages are fetched as they are needed."""
-        before: str | None = None
-        while True:
-            page = SweepPage.of(self._get("/v1/sweeps", params=_given({"limit": MOST_PER_PAGE, "before": before})))
+        for page in _pages(lambda before: SweepPage.of(self._get("/v1/sweeps", params=_paging(before)))):
             yield from page.sweeps
-            before = page.next
-            if before is None:
-                return
 
     def get_sweep(self, id: str) -> Sweep:
         """Where a sweep stands, its trials, and which of them is best."""
@@ -303,8 +309,7 @@ class Client:
 
     def sweep_figures(self, id: str) -> dict[str, dict[str, Any]]:
         """The figures of a sweep so far, by name, as Plotly JSON."""
-        figures: dict[str, dict[str, Any]] = self._get(f"{path_of('sweep', id)}/figures")["figures"]
-        return figures
+        return self._figures(path_of("sweep", id))
 
     def sweep_importance(self, id: str) -> Importance:
         """How much each axis of a sweep matters."""
@@ -325,22 +330,16 @@ class Client:
 
     def list_studies(self) -> Iterator[StudySummary]:
         """Every study, newest first; pages are fetched as they are needed."""
-        before: str | None = None
-        while True:
-            page = StudyPage.of(self._get("/v1/studies", params=_given({"limit": MOST_PER_PAGE, "before": before})))
+        for page in _pages(lambda before: StudyPage.of(self._get("/v1/studies", params=_paging(before)))):
             yield from page.studies
-            before = page.next
-            if before is None:
-                return
 
     def get_study(self, id: str) -> Study:
         """A study and what its cells came to."""
         return Study.of(self._get(path_of("study", id)))
 
-    def study_figures(self, id: str) -> dict[str, Any]:
+    def study_figures(self, id: str) -> dict[str, dict[str, Any]]:
         """A study's figures so far: Plotly JSON by name."""
-        figures: dict[str, Any] = self._get(f"{path_of('study', id)}/figures")["figures"]
-        return figures
+        return self._figures(path_of("study", id))
 
     def cancel_study(self, id: str) -> Study:
         """Cancel every experiment of a study that has not ended."""
@@ -406,6 +405,10 @@ class Client:
             yield None
             yield from parse_events(response.iter_lines())
 
+    def _figures(self, path: str) -> dict[str, dict[str, Any]]:
+        figures: dict[str, dict[str, Any]] = self._get(f"{path}/figures")["figures"]
+        return figures
+
     def _get(self, path: str, **options: Any) -> Any:
         return self._connection.call("GET", path, **options)
 
@@ -432,3 +435,19 @@ def _plain(spec: Spec) -> Mapping[str, Any]:
 def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Those that say something."""
     return {name: value for name, value in parameters.items() if value}
+
+
+def _paging(before: str | None) -> dict[str, Any]:
+    """Which page of a list is asked for."""
+    return _given({"limit": MOST_PER_PAGE, "before": before})
+
+
+def _pages(fetch: Callable[[str | None], PageT]) -> Iterator[PageT]:
+    """Every page, from the newest on; each is fetched when it is needed."""
+    before: str | None = None
+    while True:
+        page = fetch(before)
+        yield page
+        before = page.next
+        if before is None:
+            return

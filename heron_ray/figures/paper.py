@@ -20,8 +20,7 @@ def for_paper(
 ) -> dict[str, Any]:
     """The same figure in the dress of a printed page.
 
-    Its data, axes and colours stay. A heading is left out where there is a single panel, since the caption says it; the legend
-    stands above the lines.
+    Its data, axes and colours stay. The heading is left out, since the caption says it; above a single panel stands the legend.
 
     Args:
         figure: A Plotly figure as plain JSON values.

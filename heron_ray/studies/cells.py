@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ LONGEST_NAME = 200
 MOST_NAMED = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One experiment of a study.
 
@@ -31,7 +32,7 @@ class Cell:
     spec: ExperimentSpec | None
     impossible: str | None = None
 
-    @property
+    @functools.cached_property
     def key(self) -> str | None:
         """The trajectory hash: what results are kept under. Cells with equal ones are one experiment and run once."""
         return None if self.spec is None else self.spec.trajectory_hash()

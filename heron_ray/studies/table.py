@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -47,6 +48,11 @@ def rows_of(cells: Sequence[Cell], outcomes: Mapping[str, Mapping[str, Any]]) ->
     return [_row(cell, outcomes.get(cell.key or "")) for cell in cells]
 
 
+def states_of(rows: Sequence[Row]) -> dict[str, int]:
+    """How many cells are in each state."""
+    return dict(Counter(row.state for row in rows))
+
+
 def _row(cell: Cell, outcome: Mapping[str, Any] | None) -> Row:
     state = "IMPOSSIBLE" if cell.spec is None else "NOT_RUN" if outcome is None else outcome["state"]
     result = (outcome or {}).get("result") or {}
@@ -67,15 +73,10 @@ def _row(cell: Cell, outcome: Mapping[str, Any] | None) -> Row:
 def _accuracies(spec: ExperimentSpec | None, state: str, result: Mapping[str, Any]) -> dict[str, float | None]:
     if spec is None or state not in ("SUCCEEDED", "DIVERGED"):
         return dict.fromkeys(ACCURACIES)
+    known = [column for column in ACCURACIES if spec.method.trains_auxiliary or "auxiliary" not in column]
     guessing = 1 / spec.data.classes
-    return {
-        column: None
-        if "auxiliary" in column and not spec.method.trains_auxiliary
-        else guessing
-        if state == "DIVERGED"
-        else result[field]
-        for column, field in ACCURACIES.items()
-    }
+    accuracies = {column: guessing if state == "DIVERGED" else result[ACCURACIES[column]] for column in known}
+    return dict.fromkeys(ACCURACIES) | accuracies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,9 @@ def groups_of(rows: Sequence[Row]) -> list[Group]:
 
 
 def _group(rows: Sequence[Row]) -> Group:
-    states = [row.state for row in rows]
     return Group(
         labels={name: label for name, label in rows[0].labels.items() if name != SEED},
-        states={state: states.count(state) for state in dict.fromkeys(states)},
+        states=states_of(rows),
         spreads={
             column: _spread([value for row in rows if (value := row.accuracies[column]) is not None]) for column in ACCURACIES
         },
