@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,16 @@ def takes(kind: str, *fields: str) -> bool:
     """Whether that method's section has all of these fields."""
     section = section_class("method", kind)
     return section is not None and set(fields) <= set(section.model_fields)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray of two CPUs that this process is connected to: one for all tests, because starting it takes longer than most."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture

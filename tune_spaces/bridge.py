@@ -7,6 +7,7 @@ the dispatcher imports it.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import warnings
@@ -25,6 +26,8 @@ from heron_ray.spec.space import Axis, ChoiceAxis, GridAxis, LogUniformAxis, Uni
 from heron_ray.spec.sweep import Scheduler, SweepSpec
 from tune_spaces.grid import distinct_values, grid_points, readable
 from tune_spaces.news import WORST, TrialNews
+
+LOG = logging.getLogger(__name__)
 
 # What schedulers compare; more is better, whatever the objective.
 SCORE = "score"
@@ -181,7 +184,7 @@ def run_trials(
     proxy = tune.with_resources(tune.with_parameters(TrialProxy, runner=runner), {"cpu": PROXY_CPU})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tune.Tuner(
+        ended = tune.Tuner(
             proxy,
             tune_config=tune.TuneConfig(
                 metric=SCORE,
@@ -197,9 +200,13 @@ def run_trials(
                 name="sweep",
                 storage_path=directory,
                 verbose=0,
+                # A proxy has nothing to save, though Tune would have every class save at its end.
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=PROXY_FAILURES),
             ),
         ).fit()
+    for error in ended.errors:
+        LOG.warning("a proxy failed: %s", error)
 
 
 def _scheduler(kind: Scheduler, rounds: int) -> TrialScheduler:
