@@ -7,6 +7,9 @@ BIN := .venv/bin
 # The stamp makes set-up happen once, and again whenever the locked requirements change.
 STAMP := .venv/.requirements-installed
 
+# Whatever the shell says, Python keeps what it compiled: the suite starts hundreds of processes that import torch.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test soak setup lint bench lock clean
 
 demo: setup
