@@ -60,6 +60,7 @@ def _look(state_dir: Path, port: int, *, with_ray: bool) -> Iterator[Finding]:
     from heron_ray.cli.leftovers import look_for_leftovers
 
     yield from machine.look_at_versions()
+    yield machine.look_at_byte_code()
     yield machine.look_at_open_files()
     yield machine.look_at_disk("state directory", state_dir)
     yield machine.look_at_disk("temporary files", Path(tempfile.gettempdir()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import resource
 import socket
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -56,6 +58,16 @@ def _look_for_cuda() -> Finding:
     if not torch.cuda.is_available():
         return judge("cuda", "no GPU that torch can use; compute.device must be cpu")
     return judge("cuda", f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, CUDA {torch.version.cuda}")
+
+
+def look_at_byte_code() -> Finding:
+    """Whether torch lies here compiled: an import does it, unless Python keeps nothing or may not write there."""
+    found = importlib.util.find_spec("torch")
+    compiled = found and found.origin and Path(importlib.util.cache_from_source(found.origin)).exists()
+    message = "kept" if compiled else "none of torch: every process of Ray compiles it anew, some 3 s of processor time"
+    folder = sysconfig.get_paths()["purelib"]
+    hint = f"compile once: {sys.executable} -m compileall -q {folder}; or unset PYTHONDONTWRITEBYTECODE"
+    return judge("byte code", message, warn=None if compiled else hint)
 
 
 def look_at_open_files() -> Finding:

@@ -5,6 +5,7 @@ Shapes: N = samples of all uploads in a message, U = uploads in it, K = clients 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -105,6 +106,11 @@ class ProbeFigures:
             sum=self.sum + other.sum,
             squares=self.squares + other.squares,
         )
+
+    @property
+    def root_mean_square(self) -> float:
+        """Of the differences; 0 without any."""
+        return math.sqrt(self.squares / self.count) if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import resource
 import signal
@@ -52,6 +53,17 @@ def test_every_warning_and_failure_says_the_way_out(doctor, monkeypatch):
     monkeypatch.setenv("HERON_DATA_DIR", "/no/such/folder")
     findings = doctor()
     assert [name for name, finding in findings.items() if (finding["hint"] is None) != (finding["status"] == "ok")] == []
+
+
+def test_torch_that_every_process_would_compile_is_a_warning(doctor, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    finding = doctor()["byte code"]
+    assert finding["status"] == "warn"
+    assert "compileall" in finding["hint"]
+    compiled = Path(importlib.util.cache_from_source(importlib.util.find_spec("torch").origin))
+    compiled.parent.mkdir(parents=True)
+    compiled.touch()
+    assert doctor()["byte code"]["status"] == "ok"
 
 
 def test_a_data_folder_that_is_not_there_fails_with_exit_code_1(doctor, monkeypatch):

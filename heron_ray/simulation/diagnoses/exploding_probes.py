@@ -29,7 +29,7 @@ class ExplodingProbes(Signature):
         """Count rounds in a row."""
         if not seen.probes.count or "client_loss" not in seen.metrics or self.run.spec.method.objective != "cross_entropy":
             return None
-        size, loss = math.sqrt(seen.probes.squares / seen.probes.count), seen.metrics["client_loss"]
+        size, loss = seen.probes.root_mean_square, seen.metrics["client_loss"]
         explodes = not math.isfinite(size) or size >= SHARE * loss
         self._rounds = self._rounds + 1 if explodes else 0
         if self._rounds < ROUNDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from heron_ray.simulation.diagnoses.signature import End, Finding, Seen, Signature
+from heron_ray.simulation.diagnoses.signature import End, Finding, Signature
 
 ROUNDS: Final = 20
 """Of shorter runs the front model is not judged: they have hardly begun."""
@@ -23,11 +23,6 @@ class NoBetterThanFrozen(Signature):
     """
 
     name: ClassVar[str] = "no_better_than_frozen"
-
-    def observe(self, seen: Seen) -> Finding | None:
-        """Only the end is judged."""
-        del seen
-        return None
 
     def conclude(self, end: End) -> Finding | None:
         """Compare both readers."""

@@ -82,7 +82,7 @@ class SlowConvergence(Signature):
 
     def _cause(self, seen: Seen) -> tuple[str, str, dict[str, Any]]:
         spec = self.run.zeroth_order
-        size = math.sqrt(seen.probes.squares / seen.probes.count) if seen.probes.count else 0.0
+        size = seen.probes.root_mean_square
         even = abs(seen.probes.sum / seen.probes.count) / size if size and seen.probes.count >= FEW else 0.0
         cosine = self._cosines[0] / self._cosines[1] if self._cosines[1] else None
         figures: dict[str, Any] = {"mu": spec.mu, "probes": spec.probes, "root_mean_square": size, "even_share": even}

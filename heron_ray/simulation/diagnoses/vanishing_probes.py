@@ -27,7 +27,7 @@ def in_noise(probes: ProbeFigures, loss: float | None, *, knows_loss: bool) -> b
     """Whether a round's differences are zero or rounding; the size is only judged where they are differences of that loss."""
     if not probes.count:
         return False
-    size = math.sqrt(probes.squares / probes.count)
+    size = probes.root_mean_square
     is_rounding = knows_loss and loss is not None and math.isfinite(loss) and size < FLOOR * EPS * abs(loss)
     return probes.zeros >= ZEROS * probes.count or is_rounding
 
@@ -48,7 +48,7 @@ class VanishingProbes(Signature):
             self._rounds = self._rounds + 1 if vanishes else 0
         if self._rounds < ROUNDS:
             return None
-        size = math.sqrt(seen.probes.squares / seen.probes.count)
+        size = seen.probes.root_mean_square
         return Finding(
             message=(
                 f"the clients' probes do not change the loss: {seen.probes.zeros} of {seen.probes.count} differences are "

@@ -74,6 +74,7 @@ class FederationServer:
                 self._take(message.updates)
 
     def _take(self, updates: Updates) -> None:
+        self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
         vectors = updates.vectors if updates.scripts is None else self._replay(updates.scripts)
         if vectors is not None and vectors.shape[1]:
             if updates.late:
@@ -86,7 +87,6 @@ class FederationServer:
                 else:
                     self._collusion.add(updates.round, update, samples, client, attacks=client in updates.attackers)
                 self._collected += 1
-        self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
 
     def _carry(self, updates: Updates, vectors: Float32Array) -> tuple[Updates, Float32Array]:
         """Put those that arrive in a later round aside; returns the others."""
@@ -94,9 +94,9 @@ class FederationServer:
             if client in updates.late:
                 self._carried[client] = vector.copy()
         now = [place for place, client in enumerate(updates.clients) if client not in updates.late]
-        self.keep({client: state for client, state in zip(updates.clients, updates.states, strict=True) if state})
         clients, samples = (tuple(values[place] for place in now) for values in (updates.clients, updates.samples))
-        return replace(updates, clients=clients, samples=samples, states=tuple({} for _ in now)), vectors[now]
+        states = tuple(updates.states[place] for place in now)
+        return replace(updates, clients=clients, samples=samples, states=states), vectors[now]
 
     def _replay(self, scripts: Scripts) -> Float32Array:
         """The updates [K, P] that scripts tell, by doing to the broadcast vector what each client did."""
