@@ -55,7 +55,7 @@ class Hoarder(nn.Module):
 
 def test_a_tensor_cached_on_purpose_raises_the_figure(make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module("heron_ray.simulation.profile")  # its name in the package is the function's
-    honest_build: Callable[..., SplitModel] = module.build_model
+    honest_build: Callable[..., SplitModel] = module.initial_model
 
     def build(*arguments: object, **options: object) -> SplitModel:
         model = honest_build(*arguments, **options)
@@ -63,7 +63,7 @@ def test_a_tensor_cached_on_purpose_raises_the_figure(make_spec: MakeSpec, monke
 
     spec = make_spec("clients.local_steps=2", "clients.batch_size=512")
     honest = profile(spec).client_peak_bytes
-    monkeypatch.setattr(module, "build_model", build)
+    monkeypatch.setattr(module, "initial_model", build)
     hoarding = profile(spec).client_peak_bytes
     kept_before_the_last_forward = 2 * (1 + 2) - 1
     assert hoarding >= honest + kept_before_the_last_forward * 512 * 64 * 4
