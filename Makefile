@@ -17,7 +17,7 @@ demo: setup
 
 # Two processes, each with one thread for arithmetic; tests/conftest.py says which tests stay together.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadscope --durations 20
 
 # Long ones, one after another.
 soak: setup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ MakeSpec = Callable[..., ExperimentSpec]
 
 # One process runs each of these one after another: what shares a Ray within the tests, and what starts whole services.
 TOGETHER = {
-    "ray": ("tests/actors/", "tests/sweeps/", "tests/cli/test_doctor.py"),
+    "ray": ("tests/actors/", "tests/sweeps/", "tests/cli/test_doctor.py", "tests/cli/test_trace.py"),
     "service": (
         *("tests/chaos/", "tests/e2e/", "tests/service/"),
         *("tests/benchmarks/test_service_memory.py", "tests/cli/test_demo.py"),
@@ -54,6 +55,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((group for group, starts in TOGETHER.items() if path.startswith(starts)), path)
 
     return ByFile(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Some million objects come with torch and the tests themselves; from here on no collection of garbage looks at them."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Extensions look at their end for what was left behind."""
+    gc.unfreeze()
 
 
 def spec_from(*overrides: str) -> ExperimentSpec:

@@ -63,4 +63,4 @@ def _start_ray(namespace: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     for name in ("alembic", "api"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    ray.init(namespace=namespace, include_dashboard=None, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(namespace=namespace, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)

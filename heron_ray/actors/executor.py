@@ -151,4 +151,4 @@ def _start_ray() -> None:
     """Connect to RAY_ADDRESS, or start Ray in this process's name, quietly."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(include_dashboard=None, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)

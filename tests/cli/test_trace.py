@@ -1,10 +1,8 @@
 """`heron run --trace`: the parts add up, the file is a Chrome trace, and not a bit of a run is changed."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-import ray
 
 from heron_ray.actors import executor_for
 from heron_ray.cli.trace_report import Round, TraceReport, Tracing
@@ -108,15 +106,7 @@ def test_the_ratio_is_that_of_rounds_that_were_not_disturbed_by_recording() -> N
     assert report()["floor_ratio"] is None
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """Ray on two CPUs."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
-
-
-def test_processes_of_actors_are_recorded_on_one_clock(make_spec: MakeSpec, cluster: None) -> None:
+def test_processes_of_actors_are_recorded_on_one_clock(make_spec: MakeSpec, ray_cluster: None) -> None:
     spec = make_spec("rounds=3", "compute.executor=ray", "compute.actors=2")
     traced, report = trace(spec)
     assert traced == digest(spec.model_copy(update={"compute": spec.compute.model_copy(update={"executor": "local"})}))

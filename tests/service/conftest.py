@@ -132,12 +132,12 @@ class Service:
             return False
 
 
-def build_spec(*, executor: str = "local", client_lr: float = 0.03) -> dict[str, Any]:
-    """Real data; some seconds long."""
+def build_spec(*, executor: str = "local", client_lr: float = 0.03, rounds: int = 300) -> dict[str, Any]:
+    """Real data; with all its rounds some seconds long."""
     return {
         "name": "small",
         "seed": 7,
-        "rounds": 300,
+        "rounds": rounds,
         "data": {"kind": "digits"},
         "partition": {"kind": "dirichlet", "alpha": 0.5},
         "model": {"kind": "mlp", "front": [32, 16], "back": [64], "auxiliary": {"kind": "linear"}},

@@ -92,10 +92,11 @@ def test_a_killed_owner_is_replaced_and_the_sweep_goes_on(service, sweep, victim
     assert [len(found) for found in attempts] == [1, 1, 1]
 
 
-def test_a_trial_that_falls_behind_is_stopped_early(service, sweep):
+def test_a_trial_that_falls_behind_is_stopped_early(sweep, small_spec):
     # The second learns nothing; there is room for one at a time, so the first has reached its end by then.
     rates = {"method.server_optimizer.lr": {"kind": "choice", "values": [0.3, 1e-9]}}
-    page = sweep.wait_for_end(sweep.submit(space=rates, samples=2, search="grid", scheduler="asha"))
+    plan = {"space": rates, "samples": 2, "search": "grid", "scheduler": "asha"}
+    page = sweep.wait_for_end(sweep.submit(spec=small_spec(rounds=100), **plan))
     assert page["state"] == "SUCCEEDED", page
     good, bad = page["trials"]
     assert (good["state"], good["round"]) == ("SUCCEEDED", good["rounds"])
@@ -130,15 +131,15 @@ def test_a_paused_sweep_rests_until_it_is_resumed_and_one_that_has_ended_is_exte
     require_each_trial_once(sweep, sweep.wait_for_end(id), count=5)
 
 
-def test_a_sweep_whose_objective_nobody_reports_says_what_is_reported(service, sweep):
-    page = sweep.wait_for_end(sweep.submit(samples=1, objectives=[{"series": "nonsense"}]))
+def test_a_sweep_whose_objective_nobody_reports_says_what_is_reported(sweep, small_spec):
+    page = sweep.wait_for_end(sweep.submit(spec=small_spec(rounds=20), samples=1, objectives=[{"series": "nonsense"}]))
     assert (page["state"], page["reason"], page["best"]) == ("FAILED", "objective_not_reported", None)
     assert "max nonsense" in page["message"]
     assert "validation_accuracy" in page["message"]
 
 
-def test_a_sweep_begins_no_more_trials_once_its_budget_is_spent(service, sweep):
-    page = sweep.wait_for_end(sweep.submit(seeds=2, budget={"trials": 2}))
+def test_a_sweep_begins_no_more_trials_once_its_budget_is_spent(sweep, small_spec):
+    page = sweep.wait_for_end(sweep.submit(spec=small_spec(rounds=40), seeds=2, budget={"trials": 2}))
     assert (page["state"], page["reason"]) == ("SUCCEEDED", "budget_spent")
     assert [trial["state"] for trial in page["trials"]] == ["SUCCEEDED"] * 2 + ["CANCELLED"] * 4
     (known,) = [point for point in page["points"] if point["means"] is not None]

@@ -10,12 +10,14 @@ from peft import PeftModel
 from transformers import GPT2LMHeadModel
 
 from heron_ray.errors import SpecError
+from heron_ray.methods import make_method
 from heron_ray.methods.registry import METHODS
-from heron_ray.models import build_model
+from heron_ray.models import SplitModel, build_model, initial_model
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, Simulation, profile
 from heron_ray.simulation.assemble import assemble
-from heron_ray.simulation.export import restored
+from heron_ray.simulation.checkpoint import Checkpoint
 from heron_ray.simulation.pretrain import pretrain
+from heron_ray.simulation.restore import restore
 from heron_ray.spec import ExperimentSpec
 from heron_ray.vectors import FlatVector
 from tests.conftest import method_overrides, spec_from
@@ -33,6 +35,12 @@ def nano(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GPT2LMHeadModel:
 
 def overrides(kind: str) -> list[str]:
     return [text for text in method_overrides(kind) if not text.startswith("model.lora")]
+
+
+def restored(spec: ExperimentSpec, checkpoint: Checkpoint) -> SplitModel:
+    model = initial_model(spec)
+    restore(model, make_method(spec.method), checkpoint)
+    return model
 
 
 def run(spec: ExperimentSpec, **options: Any) -> Any:
@@ -125,7 +133,7 @@ def test_trained_adapters_load_in_plain_transformers_and_peft(tmp_path: Path, mo
     plain = GPT2LMHeadModel.from_pretrained(base, local_files_only=True)
     before = logits(plain.eval())
     loaded = PeftModel.from_pretrained(plain, str(folder)).eval()
-    assert torch.allclose(logits(loaded), logits(restored(spec, checkpoint)[0]), atol=1e-4)
+    assert torch.allclose(logits(loaded), logits(restored(spec, checkpoint)), atol=1e-4)
     assert not torch.allclose(logits(loaded), before, atol=1e-3)
 
 
@@ -134,7 +142,7 @@ def test_a_wholly_trained_model_loads_in_plain_transformers(tmp_path: Path) -> N
     checkpoint = moved(spec, tmp_path)
     assemble(spec, checkpoint, tmp_path / "out")
     plain = GPT2LMHeadModel.from_pretrained(tmp_path / "out", local_files_only=True).eval()
-    assert torch.allclose(logits(plain), logits(restored(spec, checkpoint)[0]), atol=1e-4)
+    assert torch.allclose(logits(plain), logits(restored(spec, checkpoint)), atol=1e-4)
     assert not torch.equal(plain.lm_head.weight, plain.transformer.wte.weight)
 
 
