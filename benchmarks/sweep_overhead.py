@@ -24,6 +24,7 @@ import psutil
 
 from api.dispatcher.embedded import EmbeddedDispatcher
 from api.domain.states import TERMINAL
+from benchmarks.pairs import machine
 from heron_ray.spec import ExperimentSpec, parse_spec, read_spec_file
 from tune_spaces import require_fit, sweep_of, trial_spec
 
@@ -40,11 +41,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    base = {**read_spec_file(SPEC), "rounds": arguments.rounds, "evaluation": {"every": 10}}
+    base = {
+        **read_spec_file(SPEC),
+        "rounds": arguments.rounds,
+        "evaluation": {"every": 10},
+        # As on the other side: a trial's simulation runs in one process.
+        "compute": {"executor": "local"},
+    }
     ours, specs = measure_sweep(base, arguments.trials)
     plain = measure_tune(specs)
     ratio = ours["overhead_ms"]["median"] / plain["overhead_ms"]["median"]
-    report = {"trials": arguments.trials, "rounds": arguments.rounds, "heron": ours, "tune": plain, "ratio_of_medians": ratio}
+    configuration = {"spec": SPEC.name, "trials": arguments.trials, "rounds": arguments.rounds}
+    report = {"configuration": configuration, "machine": machine(), "heron": ours, "tune": plain, "ratio_of_medians": ratio}
     print(json.dumps(report, indent=2))
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

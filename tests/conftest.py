@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ MakeSpec = Callable[..., ExperimentSpec]
 
 # One process runs each of these one after another: what shares a Ray within the tests, and what starts whole services.
 TOGETHER = {
-    "ray": ("tests/actors/", "tests/sweeps/", "tests/cli/test_doctor.py", "tests/cli/test_trace.py"),
+    "ray": ("tests/actors/", "tests/sweeps/", "tests/cli/test_doctor.py"),
     "service": (
         *("tests/chaos/", "tests/e2e/", "tests/service/"),
         *("tests/benchmarks/test_service_memory.py", "tests/cli/test_demo.py"),
@@ -106,16 +106,6 @@ def takes(kind: str, *fields: str) -> bool:
     """Whether that method's section has all of these fields."""
     section = section_class("method", kind)
     return section is not None and set(fields) <= set(section.model_fields)
-
-
-@pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """A Ray of two CPUs that this process is connected to: one for all tests, because starting it takes longer than most."""
-    import ray
-
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture

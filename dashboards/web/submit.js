@@ -60,6 +60,7 @@ function starts(specs, parent, path) {
 class Page {
   #latest = 0;
   #waiting = null;
+  #unjudged = null;
 
   constructor(schema, start, parent) {
     Object.assign(this, { spec: start.spec, parent, key: crypto.randomUUID() });
@@ -130,11 +131,14 @@ class Page {
   #soon(draft) {
     clearTimeout(this.#waiting);
     this.#latest += 1; // what is on its way is about an older draft
+    this.#unjudged = draft;
     this.#waiting = setTimeout(() => this.#judge(draft), PAUSE_MS);
   }
 
+  // Whether it is valid and still the latest.
   async #judge(draft) {
     const mine = ++this.#latest;
+    this.#unjudged = draft;
     let verdict;
     try {
       verdict = await request("POST", "/v1/specs/validate", draft);
@@ -142,13 +146,15 @@ class Page {
       if (!error.problem) throw error;
       verdict = { valid: false, issues: [{ path: "", message: error.message }], draft: null };
     }
-    if (mine !== this.#latest) return;
+    if (mine !== this.#latest) return false;
+    this.#unjudged = null;
     if (draft.text !== undefined && verdict.draft) {
       this.spec = verdict.draft;
       this.form.show(this.spec);
     }
     this.#keep();
     this.#tell(verdict);
+    return verdict.issues.length === 0;
   }
 
   #tell({ issues, hint }) {
@@ -176,6 +182,8 @@ class Page {
     event.preventDefault();
     this.button.disabled = true;
     try {
+      clearTimeout(this.#waiting);
+      if (this.#unjudged && !(await this.#judge(this.#unjudged))) return;
       // A seed has 63 bits, of which a number of JavaScript holds 53.
       if (Number.isInteger(this.spec.seed) && !Number.isSafeInteger(this.spec.seed)) {
         this.#tell({ issues: [{ path: "seed", message: "a page cannot hold so large a number exactly; heron submit can" }] });

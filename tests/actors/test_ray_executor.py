@@ -158,7 +158,7 @@ class KillAfter:
 
 
 def test_a_killed_actor_is_a_lost_actor_and_the_run_resumes_to_the_same_digest(
-    make_spec: MakeSpec, ray_cluster: None, tmp_path: Path
+    make_spec: MakeSpec, cluster: None, tmp_path: Path
 ) -> None:
     spec = make_spec("rounds=6", "compute.actors=2", "compute.checkpoint_every=2")
     checkpointer = Checkpointer(tmp_path)
@@ -172,7 +172,7 @@ def test_a_killed_actor_is_a_lost_actor_and_the_run_resumes_to_the_same_digest(
     assert resumed.trajectory_digest == local_digest(spec)
 
 
-def test_auto_is_ray_where_a_cluster_is_connected(make_spec: MakeSpec, ray_cluster: None) -> None:
+def test_auto_is_ray_where_a_cluster_is_connected(make_spec: MakeSpec, cluster: None) -> None:
     assert isinstance(executor_for(make_spec()), RayExecutor)
     assert isinstance(executor_for(make_spec("compute.executor=local")), LocalExecutor)
 

@@ -154,9 +154,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
     assert not thread.is_alive()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. While it runs there is an event loop in this thread, which tests elsewhere must not find."""
     if not CHROMIUM.exists():
         pytest.skip(f"the pages are tested in {CHROMIUM}, which is not installed (Debian: apt-get install chromium)")
     expect.set_options(timeout=PATIENCE_MS)

@@ -65,6 +65,18 @@ def test_what_is_typed_as_yaml_is_in_the_form_at_once(service, opened):
     expect(opened.get_by_label("rounds", exact=True)).to_have_value("12")
 
 
+def test_what_was_just_typed_is_what_is_submitted(service, opened):
+    yaml(opened).fill(yaml(opened).input_value().replace("rounds: 600", "rounds: 12"))
+    assert submitted(opened, service).rounds == 12
+
+
+def test_what_was_just_typed_is_not_submitted_with_faults(opened):
+    yaml(opened).fill("rounds: [")
+    opened.get_by_role("button", name="Submit", exact=True).click()
+    expect(opened.locator("#faults")).to_contain_text("not valid YAML")
+    assert opened.url.partition("#")[0].endswith("/submit")
+
+
 def test_a_fault_is_said_beside_its_field_and_goes_when_it_is_mended(opened):
     field = opened.get_by_label("clients count", exact=True)
     field.fill("many")

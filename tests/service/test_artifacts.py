@@ -28,8 +28,8 @@ def test_an_experiment_leaves_files_and_a_log_and_its_fork_is_the_longer_run(ser
     assert "the run starts after round 0 of 110" in log["text"]
     assert log["complete"] is True
 
-    # On the other executor, and back to the whole length.
-    overrides = {"rounds": short["rounds"], "compute.executor": "ray"}
+    # Back to the whole length.
+    overrides = {"rounds": short["rounds"]}
     fork = httpx.post(f"{url}/fork", json={"overrides": overrides}, timeout=30).raise_for_status().json()["id"]
     page = service.wait_for_end(fork)
     assert page["state"] == "SUCCEEDED", page

@@ -71,6 +71,7 @@ def owners(store, id):
     return [attempt.owner for attempt in store.attempts(id)]
 
 
+@pytest.mark.soak
 def test_a_stopped_dispatcher_loses_its_experiment_and_does_no_harm_when_it_wakes(
     store, dispatch, undisturbed, small_spec, until
 ):

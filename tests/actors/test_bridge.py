@@ -55,7 +55,7 @@ class Source:
         return None if number is None else (number, {"seed": number})
 
 
-def test_a_trial_is_submitted_once_and_one_proxy_serves_trial_after_trial(ray_cluster, tmp_path):
+def test_a_trial_is_submitted_once_and_one_proxy_serves_trial_after_trial(cluster, tmp_path):
     # The processes of the proxies cannot import a test.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     book = ray.remote(num_cpus=0)(Book).remote()
