@@ -44,7 +44,7 @@ def test_a_killed_part_comes_back_and_the_attempt_goes_on(service, undisturbed, 
 
 
 def test_a_killed_driver_is_replaced_and_resumes_from_a_checkpoint(service, undisturbed, small_spec):
-    id = service.submit(small_spec())
+    id = service.submit(small_spec(executor="ray"))
     service.wait_for_round(id, MIDDLE)
     psutil.Process(service.get(id)["attempts"][-1]["driver_pid"]).kill()
     page = require_complete(service, id, undisturbed)
