@@ -11,7 +11,7 @@ from heron_ray.data.partition import Shards, partition
 from heron_ray.data.registry import load_dataset
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.methods import make_method
-from heron_ray.models import SplitModel, build_model
+from heron_ray.models import SplitModel, initial_model
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.model import MlpModel
@@ -54,7 +54,7 @@ class Setup:
         is_single = not method.stacks or method.keeps_state or spec.compute.compile
         if is_single or not isinstance(spec.model, MlpModel) or spec.model.lora is not None:
             return 1
-        model = self._build(torch.device("meta"))
+        model = initial_model(self.spec, "meta")
         parameters = [one for part in model.parts(method.client_parts).values() for one in part.parameters()]
         size, widest = sum(one.numel() for one in parameters), max(max(one.shape) for one in parameters)
         smashed = spec.clients.batch_size * spec.model.hidden[spec.model.client_layers - 1]
@@ -64,16 +64,7 @@ class Setup:
     def build_model(self) -> SplitModel:
         """The initial model, with the same values in every process. Raises SpecError if its device is not there."""
         require_device(self.spec)
-        return self._build(torch.device(self.spec.compute.device))
-
-    def _build(self, device: torch.device) -> SplitModel:
-        return build_model(
-            self.spec.model,
-            input_shape=self.dataset.input_shape,
-            classes=self.dataset.classes,
-            seed=self.spec.seed,
-            device=device,
-        )
+        return initial_model(self.spec, self.spec.compute.device)
 
 
 def require_device(spec: ExperimentSpec) -> None:
