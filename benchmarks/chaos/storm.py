@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +69,7 @@ class Storm:
 
     Args:
         undisturbed: The kinds of experiments, each with what it must come to; submitted in turn.
-        experiments: How many to submit.
+        experiments: How many to submit. Where all have ended and kills are left, one more is: each kill disturbs something.
         kills: How many processes to kill.
         seed: Of when and what is killed.
         limit_s: Everything must be over within this time.
@@ -86,8 +87,10 @@ class Storm:
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Nothing is started before `run`."""
-        self._expected = [undisturbed[number % len(undisturbed)] for number in range(experiments)]
+        self._kinds = itertools.cycle(undisturbed)
+        self._experiments = experiments
         self._kills = kills
+        self._submitted: dict[str, Undisturbed] = {}
         self._random = random.Random(seed)
         self._limit_s = limit_s
         self._tell = tell
@@ -121,29 +124,38 @@ class Storm:
         return self._outcome
 
     def _rage(self, mark: str) -> None:
-        ids = self._submit()
-        self._kill_at_random(mark, ids)
-        self._wait_until(lambda: self._have_ended(ids), "every experiment has ended")
-        self._compare(ids)
-
-    def _submit(self) -> list[str]:
         fields = self._ask("/openapi.json")["components"]["schemas"]["Submission"]["properties"]
         self._most_attempts = MOST_ATTEMPTS if "retry" in fields else DEFAULT_ATTEMPTS
-        policy = {"retry": {"max_attempts": MOST_ATTEMPTS}} if "retry" in fields else {}
-        ids = []
-        for number, expected in enumerate(self._expected):
-            body = {"spec": expected.spec, **policy}
-            answer = self._client.post("/v1/experiments", json=body, headers={"Idempotency-Key": f"chaos-{number}"}, timeout=60)
-            ids.append(answer.raise_for_status().json()["id"])
-        return ids
+        for _ in range(self._experiments):
+            self._submit()
+        self._kill_at_random(mark)
+        self._wait_until(self._have_ended, "every experiment has ended")
+        self._compare()
 
-    def _kill_at_random(self, mark: str, ids: Sequence[str]) -> None:
-        rounds = sum(expected.rounds for expected in self._expected)
-        due = sorted(self._random.uniform(1, LAST_KILL * rounds) for _ in range(self._kills))
-        for threshold in due:
-            self._wait_until(lambda at=threshold: self._progress(ids) >= at, f"{threshold:.0f} rounds are finished")
+    def _submit(self) -> None:
+        expected = next(self._kinds)
+        body = {"spec": expected.spec}
+        if self._most_attempts == MOST_ATTEMPTS:
+            body["retry"] = {"max_attempts": MOST_ATTEMPTS}
+        key = {"Idempotency-Key": f"chaos-{len(self._submitted)}"}
+        self._submitted[self._ask("/v1/experiments", body=body, headers=key)["id"]] = expected
+
+    def _kill_at_random(self, mark: str) -> None:
+        self._kill_while_under_way(mark)
+        while len(self._outcome.kills) < self._kills:
+            self._submit()
+            self._kill_while_under_way(mark)
+
+    def _kill_while_under_way(self, mark: str) -> None:
+        """Until all kills are made or every experiment has ended; they fall due as rounds are finished."""
+        finished, left = self._progress(), self._kills - len(self._outcome.kills)
+        last = finished + LAST_KILL * (sum(expected.rounds for expected in self._submitted.values()) - finished)
+        for due in sorted(self._random.uniform(finished + 1, last) for _ in range(left)):
+            self._wait_until(lambda at=due: self._have_ended() or self._progress() >= at, f"{due:.0f} rounds are finished")
             time.sleep(self._random.uniform(0.0, LONGEST_PAUSE_S))
-            self._wait_until(lambda: self._kill_one(mark), "a process to kill")
+            self._wait_until(lambda: self._have_ended() or self._kill_one(mark), "a process to kill")
+            if self._have_ended():
+                return
 
     def _kill_one(self, mark: str) -> bool:
         victims = find_victims(mark)
@@ -169,18 +181,20 @@ class Storm:
         pages = [self._ask(f"/v1/experiments/{id}") for id in begun]
         return all(len(page["attempts"]) < self._most_attempts - 1 for page in pages)
 
-    def _progress(self, ids: Iterable[str]) -> float:
-        """Rounds finished in all; infinite once everything has ended."""
-        found = {one["id"]: one for one in self._ask(f"/v1/experiments?limit={PAGE}")["experiments"]}
-        if all(found[id]["state"] in TERMINAL for id in ids):
-            return float("inf")
-        return sum(found[id]["progress"]["round"] for id in ids)
+    def _found(self) -> list[Mapping[str, Any]]:
+        experiments = self._ask(f"/v1/experiments?limit={PAGE}")["experiments"]
+        assert len(experiments) == len(self._submitted)
+        return experiments
 
-    def _have_ended(self, ids: Iterable[str]) -> bool:
-        return self._progress(ids) == float("inf")
+    def _progress(self) -> int:
+        """Rounds finished in all."""
+        return sum(one["progress"]["round"] for one in self._found())
 
-    def _compare(self, ids: Sequence[str]) -> None:
-        for id, expected in zip(ids, self._expected, strict=True):
+    def _have_ended(self) -> bool:
+        return all(one["state"] in TERMINAL for one in self._found())
+
+    def _compare(self) -> None:
+        for id, expected in self._submitted.items():
             page = self._ask(f"/v1/experiments/{id}")
             faults = faults_of(page, self._ask(f"/v1/experiments/{id}/series")["series"], self._events(id), expected)
             self._outcome.faults += [f"experiment {id}: {fault}" for fault in faults]
@@ -193,13 +207,13 @@ class Storm:
             events += batch
         return events
 
-    def _ask(self, path: str) -> Any:
-        """The API's answer, asked for again while the API or its database is away."""
+    def _ask(self, path: str, *, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The API's answer, to a POST where there is a body; asked for again while the API or its database is away."""
         answers: list[Any] = []
 
         def ask() -> bool:
             try:
-                answer = self._client.get(path, timeout=10)
+                answer = self._client.request("POST" if body else "GET", path, json=body, headers=headers, timeout=10)
             except httpx.TransportError:
                 return False
             if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:

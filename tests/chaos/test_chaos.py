@@ -31,4 +31,4 @@ def test_whatever_is_killed_every_experiment_ends_as_if_nothing_had_happened(und
             outcome = storm.run(url, folder)
     assert outcome.faults == []
     assert len(outcome.kills) == KILLS
-    assert len(outcome.attempts) == EXPERIMENTS
+    assert len(outcome.attempts) >= EXPERIMENTS
