@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 
 from api.routes.actions import router as actions_router
+from api.routes.address import RefuseNul
 from api.routes.artifacts import router as artifacts_router
 from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
@@ -98,6 +99,7 @@ def _install_middleware(app: FastAPI, settings: Settings, keys: KeyRing, metrics
     # The last one is the first that a request meets.
     app.add_middleware(JsonLimit, max_depth=settings.max_json_depth, max_values=settings.max_json_values)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RefuseNul)
     app.add_middleware(Gate, settings=settings, keys=keys)
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.add_middleware(Frame)

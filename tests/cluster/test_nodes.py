@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,13 @@ def living() -> set[str]:
 
 def test_a_run_waits_for_a_node_that_joins_late(nodes: Cluster, make_spec: MakeSpec) -> None:
     spec = make_spec("compute.actors=2")
-    joining = threading.Timer(2.0, lambda: nodes.add_node(**WORKER))
-    joining.start()
-    with RayExecutor() as executor:
-        assert Simulation(spec, executor).run().trajectory_digest == local_digest(spec)
-    joining.join()
+    with RayExecutor() as executor, ThreadPoolExecutor() as aside:
+        # The node is added here, because what a thread starts ends with the thread.
+        running = aside.submit(Simulation(spec, executor).run)
+        time.sleep(2.0)
+        assert not running.done()
+        nodes.add_node(**WORKER)
+        assert running.result().trajectory_digest == local_digest(spec)
 
 
 def test_digests_are_equal_on_one_node_and_on_three(nodes: Cluster, make_spec: MakeSpec) -> None:
