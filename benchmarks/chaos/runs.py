@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from api.domain.states import TRANSITIONS, State
 from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.simulation.events import ListSink, RoundFinished
-from heron_ray.spec import apply_overrides, parse_override, parse_spec
+from heron_ray.spec import apply_overrides, parse_spec
 
 Series: TypeAlias = dict[str, dict[str, list[Any]]]
 
@@ -35,14 +35,14 @@ BASE: Final[Mapping[str, Any]] = MappingProxyType(
         "compute": {"executor": "local", "actors": 2, "checkpoint_every": 8},
     }
 )
-ON_RAY: Final = ("compute.executor=ray", "rounds=80")
-KINDS: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
+ON_RAY: Final = (("compute.executor", "ray"), ("rounds", 80))
+KINDS: Final[Mapping[str, Sequence[tuple[str, Any]]]] = MappingProxyType(
     {
-        "heron on ray": ("method.kind=heron", *ON_RAY),
-        "heron local": ("method.kind=heron", "seed=8"),
-        "cse_fsl on ray": ("method.kind=cse_fsl", *ON_RAY),
-        "sflv2 on ray": ("method.kind=sflv2", *ON_RAY),
-        "cse_fsl local": ("method.kind=cse_fsl", "seed=9"),
+        "heron on ray": (("method.kind", "heron"), *ON_RAY),
+        "heron local": (("method.kind", "heron"), ("seed", 8)),
+        "cse_fsl on ray": (("method.kind", "cse_fsl"), *ON_RAY),
+        "sflv2 on ray": (("method.kind", "sflv2"), *ON_RAY),
+        "cse_fsl local": (("method.kind", "cse_fsl"), ("seed", 9)),
     }
 )
 
@@ -54,12 +54,13 @@ class Undisturbed:
     spec: dict[str, Any]
     rounds: int
     digest: str
+    validation_accuracy: float
     series: Series
 
 
-def run_undisturbed(overrides: Sequence[str]) -> Undisturbed:
-    """Run the base with these overrides in this process."""
-    mapping, _ = apply_overrides(dict(BASE), [parse_override(text) for text in overrides])
+def run_undisturbed(overrides: Sequence[tuple[str, Any]]) -> Undisturbed:
+    """Run the base with these overrides, paths and values, in this process."""
+    mapping, _ = apply_overrides(dict(BASE), overrides)
     spec, sink = parse_spec(mapping), ListSink()
     with LocalExecutor() as executor:
         result = Simulation(spec, executor, sink=sink).run()
@@ -70,7 +71,13 @@ def run_undisturbed(overrides: Sequence[str]) -> Undisturbed:
                 curve = series.setdefault(name, {"rounds": [], "values": []})
                 curve["rounds"].append(event.round)
                 curve["values"].append(value)
-    return Undisturbed(spec=spec.canonical(), rounds=spec.rounds, digest=result.trajectory_digest, series=series)
+    return Undisturbed(
+        spec=spec.canonical(),
+        rounds=spec.rounds,
+        digest=result.trajectory_digest,
+        validation_accuracy=result.validation_accuracy,
+        series=series,
+    )
 
 
 def faults_of(page: Mapping[str, Any], series: Series, events: Sequence[Mapping[str, Any]], expected: Undisturbed) -> list[str]:

@@ -15,13 +15,14 @@ PARTS: Final = ("api", "dispatcher")
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "driver": "ray::ExperimentDriver",
+        "sweep driver": "ray::SweepDriver",
         "client actor": "ray::ClientActor",
         "main server actor": "ray::MainServerActor",
         "federation actor": "ray::FederationActor",
     }
 )
 PROGRAMS: Final[Mapping[str, str]] = MappingProxyType({"raylet": "raylet", "gcs": "gcs_server"})
-HARMLESS: Final = frozenset({"api", "dispatcher"})
+HARMLESS: Final = frozenset({"api", "dispatcher", "sweep driver"})
 """Their deaths cost no attempt."""
 
 

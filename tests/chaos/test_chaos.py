@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos.experiments import Experiments
 from benchmarks.chaos.runs import KINDS, run_undisturbed
 from benchmarks.chaos.storm import Storm
 from benchmarks.databases import empty_database
@@ -27,8 +28,8 @@ def test_whatever_is_killed_every_experiment_ends_as_if_nothing_had_happened(und
     with tempfile.TemporaryDirectory(prefix="heron-chaos-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with empty_database(database, folder) as url:
-            storm = Storm(undisturbed, experiments=EXPERIMENTS, kills=KILLS, seed=seed, limit_s=800)
+            storm = Storm(Experiments(undisturbed), pieces=EXPERIMENTS, kills=KILLS, seed=seed, limit_s=800)
             outcome = storm.run(url, folder)
-    assert outcome.faults == []
+    assert outcome.verdict.faults == []
     assert len(outcome.kills) == KILLS
-    assert len(outcome.attempts) >= EXPERIMENTS
+    assert len(outcome.verdict.attempts) == outcome.pieces >= EXPERIMENTS

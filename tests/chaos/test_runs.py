@@ -9,7 +9,11 @@ import pytest
 from benchmarks.chaos.runs import Undisturbed, faults_of
 
 EXPECTED = Undisturbed(
-    spec={}, rounds=3, digest="d", series={"test_accuracy": {"rounds": [1, 2, 3], "values": [0.1, 0.2, 0.3]}}
+    spec={},
+    rounds=3,
+    digest="d",
+    validation_accuracy=0.5,
+    series={"test_accuracy": {"rounds": [1, 2, 3], "values": [0.1, 0.2, 0.3]}},
 )
 
 
