@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -18,6 +21,9 @@ LOG = logging.getLogger(__name__)
 PREFIX = "driver-"
 # A driver's methods answer beside one another: an event call that waits must not hold up a stop.
 METHOD_THREADS = 8
+# With a local executor all of a run is in its driver: they spread over the nodes, but not to one that was started without
+# CPUs, as heads are. The share is small, because how many run at once is decided here and not by Ray.
+PLACE: Mapping[str, Any] = MappingProxyType({"num_cpus": 0.01, "scheduling_strategy": "SPREAD"})
 
 
 class DriverPool:
@@ -75,7 +81,7 @@ class DriverPool:
             name = f"{PREFIX}{secrets.token_hex(4)}"
             actor = (
                 ray.remote(ExperimentDriver)
-                .options(name=name, lifetime="detached", num_cpus=0, max_concurrency=METHOD_THREADS, max_restarts=0)
+                .options(name=name, lifetime="detached", max_concurrency=METHOD_THREADS, max_restarts=0, **PLACE)
                 .remote()
             )
             with self._lock:
