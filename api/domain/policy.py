@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from heron_ray.errors import PolicyError, ServiceError, SpecError, SpecIssue
 from heron_ray.spec import ExperimentSpec, read_spec_file
 from heron_ray.spec.data import DigitsData, SyntheticData
+from heron_ray.spec.plugins import PluginData
 
 Limit: TypeAlias = Annotated[int | None, Field(ge=1)]
 HINT = "make it smaller, or ask whoever runs the service"
@@ -70,7 +71,8 @@ class Policy(BaseModel):
 
     def _too_many_samples(self, spec: ExperimentSpec) -> Iterator[SpecIssue]:
         match spec.data:
-            case DigitsData():
+            case DigitsData() | PluginData():
+                # Few, or as many as the operator installed.
                 return
             case SyntheticData(samples=samples):
                 yield from _over("data.samples", samples, self.max_samples, "training samples")

@@ -12,6 +12,7 @@ from heron_ray.data.e2e_nlg import load_e2e_nlg
 from heron_ray.data.image_folder import load_image_folder
 from heron_ray.data.mnist import load_mnist
 from heron_ray.data.parquet import load_parquet
+from heron_ray.data.plugin import load_plugin
 from heron_ray.data.prose import load_prose
 from heron_ray.data.synthetic import make_clusters
 from heron_ray.data.text import load_text
@@ -27,6 +28,7 @@ LOADERS: Final[Mapping[str, Callable[[Any, int], Dataset]]] = MappingProxyType(
         "prose": load_prose,
         "e2e_nlg": load_e2e_nlg,
         "text": load_text,
+        "plugin": load_plugin,
     }
 )
 """A new data set is a section in `heron_ray.spec.data`, a file in this room and one line here."""

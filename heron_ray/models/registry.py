@@ -10,6 +10,7 @@ import torch
 from heron_ray.models.cnn import build_cnn
 from heron_ray.models.lora import adapt
 from heron_ray.models.mlp import build_mlp
+from heron_ray.models.plugin import build_plugin
 from heron_ray.models.resnet18 import build_resnet18
 from heron_ray.models.split import SplitModel
 from heron_ray.seeds import Purpose, derive
@@ -30,6 +31,7 @@ BUILDERS: Final[Mapping[str, Callable[..., SplitModel]]] = {
     "cnn": build_cnn,
     "resnet18": build_resnet18,
     "gpt2": _build_gpt2,
+    "plugin": build_plugin,
 }
 
 

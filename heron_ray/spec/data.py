@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from heron_ray.spec.plugins import PluginData
 from heron_ray.spec.relative_path import RelativePath
 from heron_ray.spec.samples import Samples
 from heron_ray.spec.text import E2eNlgData, ProseData, TextData
@@ -174,6 +175,6 @@ class MnistData(ImageFiles):
 
 
 DataSpec: TypeAlias = Annotated[
-    DigitsData | SyntheticData | ImageFolderData | ParquetData | MnistData | ProseData | E2eNlgData | TextData,
+    DigitsData | SyntheticData | ImageFolderData | ParquetData | MnistData | ProseData | E2eNlgData | TextData | PluginData,
     Field(discriminator="kind"),
 ]

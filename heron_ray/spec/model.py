@@ -8,6 +8,7 @@ from pydantic import Field
 
 from heron_ray.spec.gpt2 import Gpt2Model
 from heron_ray.spec.lora import LoraSpec
+from heron_ray.spec.plugins import PluginModel
 from heron_ray.spec.section import Section
 
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -218,4 +219,4 @@ class Resnet18Model(Section):
         return 2 if self.stem == "imagenet" else 0
 
 
-ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel | Resnet18Model | Gpt2Model, Field(discriminator="kind")]
+ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel | Resnet18Model | Gpt2Model | PluginModel, Field(discriminator="kind")]
