@@ -36,7 +36,7 @@ MakeSpec = Callable[..., ExperimentSpec]
 
 # One process runs each of these one after another: what shares a Ray within the tests, and what starts whole services.
 TOGETHER = {
-    "ray": ("tests/actors/", "tests/sweeps/", "tests/cli/test_doctor.py"),
+    "ray": ("tests/actors/", "tests/cluster/test_nodes.py", "tests/sweeps/", "tests/cli/test_doctor.py"),
     "service": (
         *("tests/chaos/", "tests/e2e/", "tests/service/"),
         *("tests/benchmarks/test_service_memory.py", "tests/cli/test_demo.py"),

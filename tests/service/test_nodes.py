@@ -29,6 +29,7 @@ def cluster(tmp_path, until):
     yield running
     for node in nodes:
         kill_marked(running.mark, node.part)
+        node.end(within_s=0)
     running.end()
 
 
