@@ -22,10 +22,13 @@ PATIENCE_S = 400.0
 def cluster(tmp_path, until):
     """A head and two more nodes; the processes of each are a part by themselves."""
     running = Cluster(tmp_path, until, cpus=0)
-    nodes = [Child(name, mark=running.mark, log=tmp_path / f"{name}.log") for name in NODES]
-    for node in nodes:
+    nodes = []
+    for name in NODES:
+        log = tmp_path / f"{name}.log"
+        nodes.append(node := Child(name, mark=running.mark, log=log))
         command = ["ray.scripts.scripts", "start", f"--address={running.address}", "--num-cpus=1", "--block"]
         node.start([*command, "--node-ip-address=127.0.0.1", "--disable-usage-stats"], running.environment)
+        until(lambda log=log: "Ray runtime started" in log.read_text(), f"the {name} node joins")
     yield running
     for node in nodes:
         kill_marked(running.mark, node.part)
