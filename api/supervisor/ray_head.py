@@ -29,13 +29,12 @@ class RayHead:
     Each start has a folder, ports and an access token of its own.
     """
 
-    def __init__(self, *, mark: str, logs: Path, cpus: int | None = None) -> None:
-        """Nothing is started yet; with `cpus` it takes itself to have so many, else as many as the machine has."""
+    def __init__(self, *, mark: str, logs: Path) -> None:
+        """Nothing is started yet."""
         self.child = Child(PART, mark=mark, log=logs / "ray.log")
         self.directory: Path | None = None
         self._mark = mark
         self._kept_logs = logs / "ray-session"
-        self._cpus = () if cpus is None else (f"--num-cpus={cpus}",)
         self._token = secrets.token_hex(32)
         self.metrics_port: int | None = None
 
@@ -70,7 +69,6 @@ class RayHead:
                 "--no-monitor",
                 "--disable-usage-stats",
                 "--log-color=false",
-                *self._cpus,
             ],
             self.environment,
         )  # fmt: skip

@@ -23,9 +23,9 @@ PATIENCE_S = 120.0
 class Cluster:
     """A Ray head on this machine, with a folder, ports and a token of its own."""
 
-    def __init__(self, logs, until, *, cpus=None):
+    def __init__(self, logs, until):
         self.mark = secrets.token_hex(16)
-        self._head = RayHead(mark=self.mark, logs=logs, cpus=cpus)
+        self._head = RayHead(mark=self.mark, logs=logs)
         # Ends the cluster even if the tests are killed.
         command = [sys.executable, "-m", "api.supervisor.guardian", self.mark]
         self._guardian = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)

@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import json
-
 import httpx
+import psutil
 import pytest
+from ray.cluster_utils import Cluster
 
-from api.supervisor.child import Child
-from api.supervisor.processes import find_marked, kill_marked
 from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.spec import apply_overrides, parse_spec
-from tests.service.test_external_ray import Cluster, name_of
+from tests.service.test_external_ray import name_of
 
 MU = "method.zeroth_order.mu"
-NODES = ("first", "second")
 PATIENCE_S = 400.0
+WORKER = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture
-def cluster(tmp_path, until):
-    """A head and two more nodes; the processes of each are a part by themselves."""
-    running = Cluster(tmp_path, until, cpus=0)
-    nodes = []
-    for name in NODES:
-        log = tmp_path / f"{name}.log"
-        nodes.append(node := Child(name, mark=running.mark, log=log))
-        command = ["ray.scripts.scripts", "start", f"--address={running.address}", "--num-cpus=1", "--block"]
-        node.start([*command, "--node-ip-address=127.0.0.1", "--disable-usage-stats"], running.environment)
-        until(lambda log=log: "Ray runtime started" in log.read_text(), f"the {name} node joins")
+def cluster():
+    """A head without CPUs and two more nodes."""
+    running = Cluster(initialize_head=True, head_node_args={**WORKER, "num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        running.add_node(**WORKER)
     yield running
-    for node in nodes:
-        kill_marked(running.mark, node.part)
-        node.end(within_s=0)
-    running.end()
+    running.shutdown()
 
 
-def drivers_of(cluster, node):
-    return [process for process in find_marked(cluster.mark, node) if "ExperimentDriver" in name_of(process)]
+def drivers_on(node):
+    (raylet,) = node.all_processes["raylet"]
+    return [child for child in psutil.Process(raylet.process.pid).children() if "ExperimentDriver" in name_of(child)]
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_a_node_cut_off_in_the_middle_of_a_sweep_costs_no_trial(own_service, cluster, small_spec, until, monkeypatch):
-    for name, value in cluster.environment.items():
-        monkeypatch.setenv(name, value)
+def test_a_node_cut_off_in_the_middle_of_a_sweep_costs_no_trial(own_service, cluster, small_spec, until):
     own_service.start("--ray-address", cluster.address, "--concurrency", "2")
-    until(lambda: all(drivers_of(cluster, node) for node in NODES), "a driver on either node")
+    until(lambda: all(map(drivers_on, cluster.worker_nodes)), "a driver on either node")
     axis = {"kind": "loguniform", "low": 1e-4, "high": 1e-1}
     body = {"spec": small_spec(), "space": {MU: axis}, "samples": 4, "search": "random", "scheduler": "none"}
     answer = httpx.post(f"{own_service.url}/v1/sweeps", json=body, timeout=30)
@@ -61,10 +50,10 @@ def test_a_node_cut_off_in_the_middle_of_a_sweep_costs_no_trial(own_service, clu
 
     until(in_the_middle, "a trial has ended and another one runs", within_s=PATIENCE_S)
     before = sweep()
-    kill_marked(cluster.mark, NODES[0])
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     page = until(lambda: (now := sweep())["state"] in ("SUCCEEDED", "FAILED") and now, "it ends", within_s=PATIENCE_S)
 
-    assert [trial["state"] for trial in page["trials"]] == ["SUCCEEDED"] * 4, json.dumps(page["trials"])
+    assert [trial["state"] for trial in page["trials"]] == ["SUCCEEDED"] * 4, page["trials"]
     assert [trial["overrides"] for trial in page["trials"]] == [trial["overrides"] for trial in before["trials"]]
     for was, trial in zip(before["trials"], page["trials"], strict=True):
         found = own_service.get(trial["experiment_id"])
