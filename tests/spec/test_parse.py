@@ -145,7 +145,10 @@ def test_every_field_is_described() -> None:
     schema = ExperimentSpec.model_json_schema()
     objects = [schema, *schema["$defs"].values()]
     undescribed = [
-        f"{one['title']}.{name}" for one in objects for name, field in one["properties"].items() if not field.get("description")
+        f"{one['title']}.{name}"
+        for one in objects
+        for name, field in one.get("properties", {}).items()
+        if not field.get("description")
     ]
     assert undescribed == []
 

@@ -94,7 +94,8 @@ def test_a_worker_that_dies_loses_its_cell_only_and_the_next_run_makes_up_for_it
 
     def kill_the_first_that_trains() -> bool:
         busy = list((tmp_path / "cells").glob("*/checkpoints/.lock"))
-        workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+        workers = [child for child in living if "spawn_main" in " ".join(child.cmdline())]
         finished = list((tmp_path / "cells").glob("*/result.json"))
         if busy and not finished and not killed and workers:
             killed.append(workers[0].pid)
