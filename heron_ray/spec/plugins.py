@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -25,10 +25,6 @@ from pydantic_core import PydanticCustomError
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.samples import Samples
 from heron_ray.spec.section import Section
-
-if TYPE_CHECKING:
-    from heron_ray.data.dataset import Dataset
-    from heron_ray.models.split import SplitModel
 
 MODELS: Final = "heron_ray.models"
 DATA: Final = "heron_ray.data"
@@ -48,8 +44,11 @@ class ModelPlugin(Protocol):
     def fault(self, options: Any, input_shape: tuple[int, ...]) -> tuple[str, str] | None:
         """The option that cannot be for samples of this shape, and why; None where all is well."""
 
-    def build(self, options: Any, input_shape: tuple[int, ...], classes: int) -> SplitModel:
-        """The three parts. Initial values may come from torch's global generator: it has been seeded for this model."""
+    def build(self, options: Any, input_shape: tuple[int, ...], classes: int) -> Any:
+        """A `heron_ray.models.split.SplitModel`.
+
+        Its initial values may come from torch's global generator, which has been seeded for it.
+        """
 
 
 class DataPlugin(Protocol):
@@ -67,8 +66,8 @@ class DataPlugin(Protocol):
     def classes(self, options: Any) -> int:
         """Number of classes."""
 
-    def load(self, options: Any, seed: int) -> Dataset:
-        """The samples, equal bit for bit for equal options and seed."""
+    def load(self, options: Any, seed: int) -> Any:
+        """A `heron_ray.data.dataset.Dataset`, equal bit for bit for equal options and seed."""
 
 
 @cache
