@@ -113,6 +113,9 @@ def _holder(raw: dict[str, Any], steps: Sequence[str]) -> dict[str, Any] | None:
     if not isinstance(holder, dict):
         return None
     sections = sections_at(".".join(step for step in steps[:-1] if not step.isdigit()))
+    if not sections:
+        # Options of a plug-in: what is written there is all that is known of them.
+        return holder if steps[-1] in holder else None
     owns = any(steps[-1] in one.model_fields for one in sections if kind_of(one) in (None, holder.get("kind")))
     return holder if owns else None
 

@@ -16,6 +16,8 @@ from heron_ray.errors import DataError, SpecError
 from heron_ray.models.registry import initial_model
 from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.spec import apply_overrides, parse_override, parse_spec, plugins
+from heron_ray.studies import expand, parse_study
+from tune_spaces import plan_sweep, require_fit
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wine_plugin"
 
@@ -129,6 +131,27 @@ def test_what_cannot_be_is_refused_by_its_path(override, path, words):
     found, message = refusal(override)
     assert found == path
     assert words in message
+
+
+@pytest.mark.usefixtures("installed")
+def test_sweeps_and_studies_vary_its_options():
+    base = yaml.safe_load((EXAMPLE / "wine.yaml").read_text())
+    widths = {"kind": "choice", "values": [4, 6]}
+    assert require_fit(plan_sweep({"model.options.width": widths}, {"samples": 2}), base).model.options["width"] == 4
+    with pytest.raises(SpecError, match=r"model.options.widht: .*valid here: width"):
+        require_fit(plan_sweep({"model.options.widht": widths}, {"samples": 2}), base)
+    axes = {
+        name: {"kind": "path", "path": path, "values": [1, 2]}
+        for name, path in (("width", "model.options.width"), ("cut", "model.options.cut?"), ("none", "model.options.depth?"))
+    }
+    figure = {"kind": "bands", "x": "width", "lines": "cut"}
+    cells = expand(parse_study({"base": base, "axes": axes, "figures": [figure]}))
+    assert {(cell.spec.model.options["width"], cell.spec.model.options["cut"]) for cell in cells} == {
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+    }
 
 
 def test_without_the_package_its_specs_are_refused():
