@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +28,11 @@ class RefuseNul:
 
 
 def _part_with_nul(scope: Scope) -> str | None:
+    """`path`, or the name of a parameter of the query; None where there is no NUL."""
     if "\0" in scope["path"]:
         return "path"
-    return "query" if b"%00" in scope["query_string"] or b"\0" in scope["query_string"] else None
+    query = scope["query_string"]
+    if b"%00" not in query and b"\0" not in query:
+        return None
+    values = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return next((name for name, value in values if "\0" in value and "\0" not in name), "query")

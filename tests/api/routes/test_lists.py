@@ -126,7 +126,7 @@ class TestListing:
             ({"created_after": "2020-01-01T00:00:00"}, "invalid_request", "created_after"),
             ({"created_before": "0001-01-01T00:00:00+14:00"}, "invalid_request", "created_before"),
             ({"archived": "maybe"}, "invalid_request", "archived"),
-            ({"tag": "\0"}, "invalid_request", "tag.0"),
+            ({"tag": "\0"}, "invalid_request", "tag"),
             ({"name": "\0"}, "invalid_request", "name"),
             ({"where": "roundz=3"}, "invalid_spec", "where.roundz"),
         ],

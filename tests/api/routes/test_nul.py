@@ -23,6 +23,7 @@ def test_a_nul_in_any_parameter_is_refused(serve, store):
         answers = {request: client.request(*request) for request in requests}
     assert len(answers) > 50
     assert {answer.status_code for answer in answers.values()} == {422}
-    assert answers["get", "/v1/experiments/a%00b"].json()["issues"] == [
-        {"path": "path", "message": "it holds the character NUL, which no name has", "suggestion": None}
-    ]
+    for address, path in (("/v1/experiments/a%00b", "path"), ("/v1/sweeps?before=a%00b", "before")):
+        assert answers["get", address].json()["issues"] == [
+            {"path": path, "message": "it holds the character NUL, which no name has", "suggestion": None}
+        ]
