@@ -83,6 +83,7 @@ def test_digests_are_equal_on_one_node_and_on_three(nodes: Cluster, make_spec: M
         assert {node_of(host.actor) for host in executor.hosts} == {worker.node_id for worker in nodes.worker_nodes}
 
 
+@pytest.mark.soak
 def test_a_run_that_loses_a_node_resumes_on_the_others_to_the_same_digest(
     nodes: Cluster, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
