@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from heron_ray.errors import SpecError
+from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.spec import ExperimentSpec, apply_overrides, parse_override, parse_spec
 from heron_ray.spec.fields import section_class
 
@@ -100,6 +101,12 @@ def method_overrides(kind: str) -> list[str]:
         "split_lora": ["model.lora={rank: 4}"],
     }
     return [f"method.kind={kind}", *more.get(kind, [])]
+
+
+def local_digest(spec: ExperimentSpec) -> str:
+    """What an undisturbed run on the local executor comes to."""
+    with LocalExecutor() as executor:
+        return Simulation(spec, executor).run().trajectory_digest
 
 
 def takes(kind: str, *fields: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from api.domain.states import TERMINAL
-from benchmarks.chaos.runs import Undisturbed, faults_of
+from benchmarks.chaos.runs import Undisturbed
 from benchmarks.chaos.service import Service
 from benchmarks.chaos.verdict import Verdict
 
@@ -53,9 +53,7 @@ class Experiments:
         """Compare what they came to with the undisturbed runs."""
         verdict = Verdict()
         for id, expected in self._submitted.items():
-            page = service.ask(f"/v1/experiments/{id}")
-            series = service.ask(f"/v1/experiments/{id}/series")["series"]
-            verdict.add(page, faults_of(page, series, service.events(id), expected))
+            verdict.compare(service, id, expected)
         return verdict
 
     def _found(self, service: Service) -> list[Mapping[str, Any]]:

@@ -8,10 +8,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from api.domain.states import TERMINAL, State
-from benchmarks.chaos.runs import BASE, Undisturbed, faults_of, run_undisturbed
+from benchmarks.chaos.runs import BASE, Undisturbed, run_undisturbed
 from benchmarks.chaos.service import Service
 from benchmarks.chaos.verdict import Verdict
-from heron_ray.spec import apply_overrides
 from heron_ray.spec.sweep import SweepSpec
 from tune_spaces import plan_sweep
 
@@ -31,7 +30,7 @@ class Sweeps:
     def __init__(self) -> None:
         """Nothing is submitted yet."""
         self._searches = itertools.cycle(SEARCHES)
-        self._spec, _ = apply_overrides(dict(BASE), [])
+        self._spec = dict(BASE)
         self._plans: dict[str, SweepSpec] = {}
 
     def submit(self, service: Service) -> None:
@@ -63,9 +62,7 @@ class Sweeps:
             verdict.faults += [f"sweep {page['id']}: {fault}" for fault in faults]
             for trial, expected in zip(page["trials"], undisturbed, strict=True):
                 if (id := trial["experiment_id"]) is not None:
-                    found = service.ask(f"/v1/experiments/{id}")
-                    series = service.ask(f"/v1/experiments/{id}/series")["series"]
-                    verdict.add(found, faults_of(found, series, service.events(id), expected))
+                    verdict.compare(service, id, expected)
         return verdict
 
     def _pages(self, service: Service) -> list[Mapping[str, Any]]:

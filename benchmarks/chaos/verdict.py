@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from benchmarks.chaos.runs import Undisturbed, faults_of
+from benchmarks.chaos.service import Service
 
 
 @dataclass(slots=True)
@@ -16,8 +17,10 @@ class Verdict:
     exit_reasons: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
-    def add(self, page: Mapping[str, Any], faults: Sequence[str]) -> None:
-        """One experiment: its page, and what is wrong with it."""
+    def compare(self, service: Service, id: str, expected: Undisturbed) -> None:
+        """One ended experiment with its undisturbed run."""
+        page = service.ask(f"/v1/experiments/{id}")
         self.attempts.append(len(page["attempts"]))
         self.exit_reasons.update(attempt["exit_reason"] for attempt in page["attempts"])
-        self.faults += [f"experiment {page['id']}: {fault}" for fault in faults]
+        series = service.ask(f"/v1/experiments/{id}/series")["series"]
+        self.faults += [f"experiment {id}: {fault}" for fault in faults_of(page, series, service.events(id), expected)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.plugins import PluginData
 from heron_ray.spec.relative_path import RelativePath
 from heron_ray.spec.samples import Samples
+from heron_ray.spec.section import contradiction
 from heron_ray.spec.text import E2eNlgData, ProseData, TextData
 
 Pixels = Annotated[int, Field(ge=1, le=4096)]
@@ -104,7 +104,7 @@ class ImageFiles(Samples):
         for name, constants in (("mean", self.mean), ("std", self.std)):
             if len(constants) not in (1, self.channels):
                 message = f"{len(constants)} numbers for {self.channels} channels: give one, or one per channel"
-                raise PydanticCustomError("contradiction", "{message}", {"path": f"data.{name}", "message": message})
+                raise contradiction(f"data.{name}", message)
         return self
 
 

@@ -7,7 +7,6 @@ import json
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.aggregation import AggregationSpec
 from heron_ray.spec.attack import AttackSpec
@@ -19,7 +18,7 @@ from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
 from heron_ray.spec.privacy import PrivacySpec
-from heron_ray.spec.section import Section
+from heron_ray.spec.section import Section, contradiction
 from heron_ray.spec.smashed_defence import SmashedDefenceSpec
 
 SCHEMA_VERSION = 1
@@ -77,35 +76,35 @@ class ExperimentSpec(Section):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> ExperimentSpec:
         if self.clients.cohort > self.clients.count:
-            raise _contradiction(
+            raise contradiction(
                 "clients.per_round",
                 f"{self.clients.cohort} clients cannot be sampled from clients.count={self.clients.count}",
             )
         if (fault := self.model.fault(self.data.input_shape)) is not None:
-            raise _contradiction(f"model.{fault[0]}", fault[1])
+            raise contradiction(f"model.{fault[0]}", fault[1])
         if (fault := self.aggregation.fault(self.clients.cohort, self.clients.count)) is not None:
-            raise _contradiction(f"aggregation.{fault[0]}", fault[1])
+            raise contradiction(f"aggregation.{fault[0]}", fault[1])
         if (fault := self.partition.fault(self.clients.count, self.data.classes)) is not None:
-            raise _contradiction(f"partition.{fault[0]}", fault[1])
+            raise contradiction(f"partition.{fault[0]}", fault[1])
         if (fault := self.method.fault(self)) is not None:
-            raise _contradiction(*fault)
+            raise contradiction(*fault)
         self._require_an_objective_that_can_be_met()
         if self.compute.compile and self.method.kind != "heron":
-            raise _contradiction("compute.compile", f"only heron's clients compile, not {self.method.kind}'s: use false")
+            raise contradiction("compute.compile", f"only heron's clients compile, not {self.method.kind}'s: use false")
         if self.evaluation.estimator_quality and not self.method.probes_clients:
-            raise _contradiction(
+            raise contradiction(
                 "evaluation.estimator_quality",
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
         self._require_leakage_that_can_be_seen()
         if (spectrum := self.evaluation.spectrum) is not None:
             if not self.method.shares_client_loss:
-                raise _contradiction(
+                raise contradiction(
                     "evaluation.spectrum",
                     f"{self.method.kind}'s clients have no loss in common whose Hessian could be looked at: use null",
                 )
             if spectrum.every % self.evaluation.every:
-                raise _contradiction(
+                raise contradiction(
                     "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
                 )
         return self
@@ -115,9 +114,9 @@ class ExperimentSpec(Section):
         if leakage is None:
             return
         if not self.method.has_main_server:
-            raise _contradiction("evaluation.leakage", f"{self.method.kind}'s clients send no smashed data: use null")
+            raise contradiction("evaluation.leakage", f"{self.method.kind}'s clients send no smashed data: use null")
         if leakage.every % self.evaluation.every:
-            raise _contradiction(
+            raise contradiction(
                 "evaluation.leakage.every", f"{leakage.every} is no multiple of evaluation.every={self.evaluation.every}"
             )
 
@@ -126,7 +125,7 @@ class ExperimentSpec(Section):
         if objective == "cross_entropy":
             return
         if not method.takes_objectives:
-            raise _contradiction(
+            raise contradiction(
                 "method.objective",
                 f"{objective} has no derivative, and {method.kind}'s clients do not descend a loss of their own by forward "
                 "passes alone: use cross_entropy, or method.kind=heron or fedzo",
@@ -138,45 +137,45 @@ class ExperimentSpec(Section):
         }
         for path, (is_set, way_out) in unmeant.items():
             if is_set:
-                raise _contradiction(path, f"it is about cross_entropy, and method.objective is {objective}: use {way_out}")
+                raise contradiction(path, f"it is about cross_entropy, and method.objective is {objective}: use {way_out}")
 
     @model_validator(mode="after")
     def _text_meets_a_language_model(self) -> ExperimentSpec:
         if (fault := language_fault(self)) is not None:
-            raise _contradiction(*fault)
+            raise contradiction(*fault)
         return self
 
     @model_validator(mode="after")
     def _attack_and_defence_can_happen(self) -> ExperimentSpec:
         for name, section in (("attack", self.attack), ("smashed_defence", self.smashed_defence)):
             if section is not None and (fault := section.fault(self)) is not None:
-                raise _contradiction(f"{name}.{fault[0]}", fault[1])
+                raise contradiction(f"{name}.{fault[0]}", fault[1])
         return self
 
     @model_validator(mode="after")
     def _edge_fits(self) -> ExperimentSpec:
         if self.edge is not None and (fault := self.edge.fault(self)) is not None:
-            raise _contradiction(*fault)
+            raise contradiction(*fault)
         return self
 
     @model_validator(mode="after")
     def _privacy_can_be_had(self) -> ExperimentSpec:
         if self.privacy is not None and (fault := self.privacy.fault(self)) is not None:
-            raise _contradiction(f"privacy.{fault[0]}", fault[1])
+            raise contradiction(f"privacy.{fault[0]}", fault[1])
         if self.stop is not None and self.stop.epsilon is not None and self.privacy is None:
-            raise _contradiction("stop.epsilon", "nothing counts an epsilon without noise: set privacy, or use null")
+            raise contradiction("stop.epsilon", "nothing counts an epsilon without noise: set privacy, or use null")
         return self
 
     @model_validator(mode="after")
     def _data_have_what_the_partition_needs(self) -> ExperimentSpec:
         if self.partition.kind == "natural" and not self.data.names_makers:
-            raise _contradiction(
+            raise contradiction(
                 "partition.kind",
                 f"natural needs data that say who made each sample, and data.kind={self.data.kind} here does not: "
                 "use data.kind=parquet with data.client_column, image_folder with data.client_folders, or another partition",
             )
         if self.partition.kind == "feature" and self.partition.transform.needs_images and self.data.image_shape is None:
-            raise _contradiction(
+            raise contradiction(
                 "partition.transform.kind",
                 f"{self.partition.transform.kind} needs images, and data.kind={self.data.kind} has none: use noise",
             )
@@ -208,8 +207,3 @@ class ExperimentSpec(Section):
 def _hash(value: dict[str, Any]) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _contradiction(path: str, message: str) -> PydanticCustomError:
-    """An error about `path` found only when the whole spec is at hand."""
-    return PydanticCustomError("contradiction", "{message}", {"path": path, "message": message})

@@ -14,17 +14,15 @@ Their modules are imported where a spec names them, by the API too: what is larg
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final, Literal, Protocol, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.samples import Samples
-from heron_ray.spec.section import Section
+from heron_ray.spec.section import Section, contradiction
 
 MODELS: Final = "heron_ray.models"
 DATA: Final = "heron_ray.data"
@@ -115,13 +113,13 @@ class _Plugin(Section):
         try:
             whole = self.chosen.model_dump(mode="json")
         except LookupError as error:
-            raise _fault(f"{place}.name", str(error.args[0])) from None
+            raise contradiction(f"{place}.name", str(error.args[0])) from None
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join([place, "options", *map(str, first["loc"])])
             fields = ", ".join(self.plugin.options.model_fields)
             extra = f"; valid here: {fields}" if first["type"] == "extra_forbidden" else ""
-            raise _fault(path, f"{first['msg']}{extra}") from None
+            raise contradiction(path, f"{first['msg']}{extra}") from None
         object.__setattr__(self, "options", whole)
         return self
 
@@ -189,8 +187,3 @@ class PluginData(_Plugin, Samples):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         return self._completed("data")
-
-
-def _fault(path: str, message: str) -> PydanticCustomError:
-    context: Mapping[str, str] = {"path": path, "message": message}
-    return PydanticCustomError("contradiction", "{message}", dict(context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
@@ -14,3 +15,8 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def contradiction(path: str, message: str) -> PydanticCustomError:
+    """An error about the field at `path`, found only when more than that field is at hand; `parse_spec` tells it as it is."""
+    return PydanticCustomError("contradiction", "{message}", {"path": path, "message": message})

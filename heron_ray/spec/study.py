@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
-from pydantic_core import PydanticCustomError
 
-from heron_ray.spec.section import Section
+from heron_ray.spec.section import Section, contradiction
 
 SEED = "seed"
 """The axis that every study has; figures take means over it."""
@@ -124,19 +123,19 @@ class StudySpec(Section):
     def _agrees_with_itself(self) -> StudySpec:
         for name, axis in self.axes.items():
             if name == SEED:
-                raise _contradiction("axes.seed", "seeds have a field of their own: seeds")
+                raise contradiction("axes.seed", "seeds have a field of their own: seeds")
             if isinstance(axis, PathAxis) and len(axis.settings()) < len(axis.values):
-                raise _contradiction(f"axes.{name}.values", "a value occurs twice")
+                raise contradiction(f"axes.{name}.values", "a value occurs twice")
         if len(set(self.seeds)) < len(self.seeds):
-            raise _contradiction("seeds", "a seed occurs twice")
+            raise contradiction("seeds", "a seed occurs twice")
         for number, figure in enumerate(self.figures):
             if len(set(figure.axes)) < len(figure.axes):
-                raise _contradiction(f"figures.{number}", f"{', '.join(figure.axes)} must be different axes")
+                raise contradiction(f"figures.{number}", f"{', '.join(figure.axes)} must be different axes")
             for name in figure.axes:
                 if name not in self.axes:
-                    raise _contradiction(f"figures.{number}", f"there is no axis {name!r}; there are: {', '.join(self.axes)}")
+                    raise contradiction(f"figures.{number}", f"there is no axis {name!r}; there are: {', '.join(self.axes)}")
         if (cells := math.prod(len(labels) for labels in self.settings().values())) > MOST_CELLS:
-            raise _contradiction("axes", f"{cells:,} cells are more than the {MOST_CELLS:,} a study may have")
+            raise contradiction("axes", f"{cells:,} cells are more than the {MOST_CELLS:,} a study may have")
         return self
 
 
@@ -147,8 +146,3 @@ def label_of(value: JsonValue) -> str:
     ('krum', '0.1', 'null')
     """
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _contradiction(path: str, message: str) -> PydanticCustomError:
-    context: dict[str, Any] = {"path": path, "message": message}
-    return PydanticCustomError("contradiction", "{message}", context)

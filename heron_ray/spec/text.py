@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from heron_ray.spec.relative_path import RelativePath
 from heron_ray.spec.samples import Samples
+from heron_ray.spec.section import contradiction
 
 BYTE_VOCABULARY = 257
 """A token for each byte, and one for the end of a text."""
@@ -66,7 +66,7 @@ class _Text(Samples):
     def _bytes_are_256(self) -> Self:
         if self.tokenizer is None and self.classes != BYTE_VOCABULARY:
             message = f"{self.vocabulary} tokens, but bytes have {BYTE_VOCABULARY}: use null, or set data.tokenizer"
-            raise PydanticCustomError("contradiction", "{message}", {"path": "data.vocabulary", "message": message})
+            raise contradiction("data.vocabulary", message)
         return self
 
 

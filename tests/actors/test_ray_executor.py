@@ -17,14 +17,7 @@ from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, LocalExecutor, Simulation
 from heron_ray.simulation.events import Event, RoundFinished
 from heron_ray.simulation.fork import fork
-from heron_ray.spec import ExperimentSpec
-from tests.conftest import MakeSpec, method_overrides
-
-
-def local_digest(spec: ExperimentSpec) -> str:
-    with LocalExecutor() as executor:
-        return Simulation(spec, executor).run().trajectory_digest
-
+from tests.conftest import MakeSpec, local_digest, method_overrides
 
 OVERRIDES = {
     "heron": ["clients.per_round=5", "method.upload=scalars"],

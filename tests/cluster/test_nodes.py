@@ -14,10 +14,9 @@ from ray.cluster_utils import Cluster
 
 from heron_ray.actors.executor import RayExecutor
 from heron_ray.errors import LostActorError
-from heron_ray.simulation import Checkpointer, LocalExecutor, Simulation
+from heron_ray.simulation import Checkpointer, Simulation
 from heron_ray.simulation.events import Event, RoundFinished
-from heron_ray.spec import ExperimentSpec
-from tests.conftest import MakeSpec, method_overrides
+from tests.conftest import MakeSpec, local_digest, method_overrides
 
 WORKER = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 # A lost node is noticed within two seconds or so, not half a minute.
@@ -39,11 +38,6 @@ def node_of(actor: Any) -> str:
     """The node on which an actor lives."""
     id: str = ray.get(actor.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id()))
     return id
-
-
-def local_digest(spec: ExperimentSpec) -> str:
-    with LocalExecutor() as executor:
-        return Simulation(spec, executor).run().trajectory_digest
 
 
 class Lose:
