@@ -58,19 +58,19 @@ SPEC: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def fit(experiments: Sequence[float], resident_bytes: Sequence[float]) -> dict[str, float]:
-    """Least squares: bytes per experiment, with the 95 % interval of the slope.
+def fit(ended: Sequence[float], amounts: Sequence[float]) -> dict[str, float]:
+    """Least squares: what one experiment or trial adds, `slope`, with its 95 % interval, `low` to `high`.
 
     Args:
-        experiments: How many had ended at each sample; at least three.
-        resident_bytes: What was resident then.
+        ended: How many had ended at each sample; at least three.
+        amounts: What there was then, such as resident bytes.
     """
-    x, y = np.asarray(experiments, dtype=np.float64), np.asarray(resident_bytes, dtype=np.float64)
+    x, y = np.asarray(ended, dtype=np.float64), np.asarray(amounts, dtype=np.float64)
     x = x - x.mean()
     slope = float(x @ y / (x @ x))
     residuals = y - y.mean() - slope * x
     error = float(np.sqrt(residuals @ residuals / (len(x) - 2) / (x @ x)))
-    return {"bytes_per_experiment": slope, "low": slope - 1.96 * error, "high": slope + 1.96 * error}
+    return {"slope": slope, "low": slope - 1.96 * error, "high": slope + 1.96 * error}
 
 
 def sample(
@@ -114,7 +114,8 @@ def judge(samples: Sequence[Mapping[str, int]]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for part in PARTS:
         slope = fit([one["experiments"] for one in steady], [one[part] for one in steady])
-        found[part] = {**slope, "flat": slope["low"] < BOUND_BYTES, "first": steady[0][part], "last": steady[-1][part]}
+        told = {"bytes_per_experiment": slope["slope"], "low": slope["low"], "high": slope["high"]}
+        found[part] = {**told, "flat": slope["low"] < BOUND_BYTES, "first": steady[0][part], "last": steady[-1][part]}
     return found
 
 

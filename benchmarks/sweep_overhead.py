@@ -5,13 +5,14 @@
 All run one trial after another on one machine, in one run of this program: the sweep, then Tune with one warm process for all
 trials (`reuse_actors`, its best), then Tune as it comes, where each trial has a process of its own. The overhead of a trial is
 the time from the end of the one before it to its own, less the seconds that its simulation measured. The first trial of each
-pays for starting up and is left out. Memory and open files are those of every process of the sweep, after its second trial and
-after its last.
+pays for starting up and is left out. Resident memory and open files of every process of the sweep are read at some 40
+moments; a slope is that of least squares after the first quarter, with its 95 % interval.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -19,21 +20,37 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 
 from api.dispatcher.embedded import EmbeddedDispatcher
 from api.domain.states import TERMINAL
 from benchmarks.pairs import machine
+from benchmarks.service_memory import WARM_UP, fit
 from heron_ray.spec import ExperimentSpec, parse_spec, read_spec_file
 from tune_spaces import require_fit, sweep_of, trial_spec
 
 MIB = 2**20
 LOOK_S = 0.1
+SAMPLES = 40
 SPEC = Path(__file__).parents[1] / "experiments" / "digits-heron.yaml"
 RATES = {"method.client_optimizer.lr": {"kind": "loguniform", "low": 1e-3, "high": 1e-1}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process at one moment: resident bytes and open files."""
+
+    name: str
+    bytes: int
+    files: int
+
+
+Sample: TypeAlias = tuple[int, dict[int, Process]]
+"""How many trials had ended, and the processes by their ids."""
 
 
 def main() -> None:
@@ -68,16 +85,16 @@ def measure_sweep(base: Mapping[str, Any], trials: int) -> tuple[dict[str, Any],
     with EmbeddedDispatcher(concurrency=1) as dispatcher:
         store = dispatcher.store
         id = store.sweeps.submit(base, sweep, name=name).id
-        early: list[dict[str, Any]] = []
+        samples: list[Sample] = []
         while store.sweeps.get(id).state not in TERMINAL:
-            if not early and sum(trial.state in TERMINAL for trial in store.sweeps.trials(id)) >= 2:
-                early = processes()
+            ended = sum(trial.state in TERMINAL for trial in store.sweeps.trials(id))
+            if ended >= (samples[-1][0] if samples else 0) + max(trials // SAMPLES, 1):
+                samples.append((ended, processes()))
             time.sleep(LOOK_S)
-        late = processes()
         found = [store.get(trial.experiment_id or "") for trial in store.sweeps.trials(id)]
         runs = sorted((run.updated_at.timestamp(), (run.result or {})["wall_seconds"]) for run in found)
         specs = [trial_spec(base, sweep.space, trial.overrides) for trial in store.sweeps.trials(id)]
-    return {**summary(runs), "processes_early": early, "processes_late": late}, specs
+    return {**summary(runs), "processes": slopes(samples)}, specs
 
 
 def measure_tune(specs: Sequence[ExperimentSpec], *, reuse_actors: bool) -> dict[str, Any]:
@@ -131,17 +148,37 @@ def summary(runs: Sequence[tuple[float, float]]) -> dict[str, Any]:
     }
 
 
-def processes() -> list[dict[str, Any]]:
-    """This process and everything below it: command, resident memory, open files."""
+def processes() -> dict[int, Process]:
+    """This process and everything below it, by their ids."""
     here = psutil.Process()
-    found = []
+    found = {}
     for process in (here, *here.children(recursive=True)):
-        try:
-            name = process.name() if process.pid != here.pid else "this program: dispatcher"
-            memory, files = process.memory_info().rss / MIB, process.num_fds()
-            found.append({"name": name, "rss_mib": round(memory, 1), "files": files})
-        except psutil.Error:
+        with contextlib.suppress(psutil.Error):
+            name = process.cmdline()[0].rsplit("/", 1)[-1] if process.pid != here.pid else "this program: dispatcher"
+            found[process.pid] = Process(name=name, bytes=process.memory_info().rss, files=process.num_fds())
+    return found
+
+
+def slopes(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Of each process that was there since the warm-up: memory and open files, then and last, and what a trial adds."""
+    steady = samples[int(WARM_UP * len(samples)) :]
+    found = []
+    for pid in steady[0][1]:
+        seen = [(ended, there[pid]) for ended, there in steady if pid in there]
+        if len(seen) < len(steady) or len(steady) < 3:
             continue
+        trials = [ended for ended, _ in seen]
+        memory = fit(trials, [process.bytes / 1000 for _, process in seen])
+        files = fit(trials, [process.files for _, process in seen])
+        found.append(
+            {
+                "name": seen[-1][1].name,
+                "rss_mib": [round(process.bytes / MIB, 1) for process in (seen[0][1], seen[-1][1])],
+                "kb_per_trial": [round(memory[name], 3) for name in ("slope", "low", "high")],
+                "files": [seen[0][1].files, seen[-1][1].files],
+                "files_per_trial": [round(files[name], 5) for name in ("slope", "low", "high")],
+            }
+        )
     return found
 
 

@@ -19,7 +19,7 @@ def samples_of(api: list[int], dispatcher: list[int]) -> list[dict[str, int]]:
 
 
 def test_a_line_is_found_with_no_doubt() -> None:
-    assert fit([0, 1, 2, 3], [5, 7, 9, 11]) == pytest.approx({"bytes_per_experiment": 2, "low": 2, "high": 2})
+    assert fit([0, 1, 2, 3], [5, 7, 9, 11]) == pytest.approx({"slope": 2, "low": 2, "high": 2})
 
 
 def test_what_grows_steadily_is_not_flat_and_what_wavers_is() -> None:
