@@ -4,7 +4,8 @@
 images. Every participant is a process of its own that computes a round in turn with the bare loop inside it, so that a ratio
 bears a busy machine; start-up, warm-up and evaluation are not in it. All get the same cohorts, batches and initial weights,
 and a round whose weights differ from the bare loop's by more than 1e-4 is an error: rounding was seen to cause 1e-5, one client
-of ten with other batches 3e-4.
+of ten with other batches 3e-4. In `cnn-10` the bare loop and the peers are given heron-ray's convolutions, which keep channels
+last; in `cnn-10-plain` they have torch's own layers in the usual order, as one writes them.
 
 A peer's figure is the quotient of two ratios: heron-ray's to the bare loop and the peer's. The bare loop uses one processor
 core; so do heron-ray (local) and pfl-research, whereas heron-ray (ray) has two client actors and Flower one per core. Peers
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +68,7 @@ class Task:
         rounds_per_pair: Rounds measured for each of `--pairs`: more where a round is short.
         target: The most that heron-ray's time may be of the bare loop's, by its better executor.
         slower: How many times heron-ray's time a peer's should be at least.
+        plain: Whether the bare loop and the peers have torch's own convolutions.
     """
 
     model: Mapping[str, Any]
@@ -75,6 +77,7 @@ class Task:
     rounds_per_pair: int
     target: float
     slower: Mapping[str, float]
+    plain: bool = False
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -96,7 +99,7 @@ class Task:
 _MLP: Final = {"kind": "mlp", "front": [128], "back": [64], "auxiliary": {"kind": "linear"}}
 _CNN: Final = {"kind": "cnn", "front": [16], "back": [32], "head": [128], "auxiliary": {"kind": "linear"}}
 
-TASKS: Final[Mapping[str, Task]] = {
+TASKS: Final[dict[str, Task]] = {
     "mlp-10": Task(
         model=_MLP,
         clients=100,
@@ -122,6 +125,7 @@ TASKS: Final[Mapping[str, Task]] = {
         slower={"flower": 1.6, "pfl_research": 1.9},
     ),
 }
+TASKS["cnn-10-plain"] = replace(TASKS["cnn-10"], plain=True)
 PEER_NAMES: Final = tuple(TASKS["mlp-10"].slower)
 
 
@@ -167,6 +171,7 @@ def make_workload(name: str, rounds: int, folder: Path) -> Workload:
         name=name,
         stages=stages,
         widths=widths,
+        plain=task.plain,
         lr=RATE,
         clients=task.clients,
         x=setup.dataset.train.x,

@@ -54,12 +54,14 @@ class Case:
 
     Attributes:
         compiled_target: The target where forward passes are compiled; None: the model is no case for that.
+        plain: The same front model and auxiliary head in torch's own layers, where heron-ray's are faster: a second B.
     """
 
     model: Callable[[], SplitModel]
     input_shape: tuple[int, ...]
     target: float
     compiled_target: float | None = None
+    plain: nn.Module | None = None
     steps: int = 1
     blocks: tuple[int, ...] = (1,)
 
@@ -75,6 +77,15 @@ def cnn() -> SplitModel:
     """Two stages on grey images of 28x28."""
     spec = CnnModel.model_validate({"kind": "cnn", "front": (16, 32), "auxiliary": {"kind": "linear"}})
     return build_model(spec, input_shape=(1, 28, 28), classes=CLASSES, seed=0)
+
+
+def plain_cnn() -> nn.Module:
+    """The same, as one writes it: torch's convolutions in their default memory layout, pooling last."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(32 * 7 * 7, CLASSES)),
+    )
 
 
 def resnet() -> SplitModel:
@@ -131,7 +142,7 @@ def gpt() -> SplitModel:
 CASES: Final[Mapping[str, Case]] = {
     "mlp": Case(model=partial(mlp, [64, 128, 64]), input_shape=(64,), target=1.0, steps=5, blocks=(1, BLOCK)),
     "mlp-wide": Case(model=partial(mlp, [256, 1024, 256]), input_shape=(256,), target=1.0),
-    "cnn": Case(model=cnn, input_shape=(1, 28, 28), target=0.65, compiled_target=0.40),
+    "cnn": Case(model=cnn, input_shape=(1, 28, 28), target=0.65, compiled_target=0.40, plain=plain_cnn()),
     "resnet": Case(model=resnet, input_shape=(3, 32, 32), target=0.65, compiled_target=0.40),
     "gpt-lora": Case(model=gpt, input_shape=(64, 128), target=0.70, compiled_target=0.70),
 }
@@ -176,11 +187,17 @@ class Bench:
         """One forward pass."""
         return functional.cross_entropy(self.model.auxiliary(self.model.front(self.x)), self.y)
 
-    def forwards(self, count: int) -> None:
+    def plain_loss(self) -> Tensor:
+        """One forward pass through torch's own layers."""
+        assert self.case.plain is not None
+        return functional.cross_entropy(self.case.plain(self.x), self.y)
+
+    def forwards(self, count: int, *, plain: bool = False) -> None:
         """So many bare forward passes per local step."""
+        loss = self.plain_loss if plain else self.loss
         with torch.no_grad():
             for _ in range(count * self.case.steps):
-                self.loss()
+                loss()
 
     def client_round(self, method: Heron) -> None:
         """The local steps of a HERON client or block; every call is another round, with directions of its own."""
@@ -208,10 +225,12 @@ def measure(name: str, variant: str, clients: int, pairs: int, report: Report, *
     where = f"{name} (d = {len(bench.vector):,}), {variant}" + (f", block of {clients}" if clients > 1 else "")
     where += ", compiled" if compile else ""
     aim = case.compiled_target if compile else case.target
-    for label, count, target in (("2q", 2 * PROBES, aim), ("q + 1", PROBES + 1, None)):
-        found = time_pairs(step, partial(bench.forwards, count), pairs=pairs)
+    beside = [("2q forwards", 2 * PROBES, False, aim), ("q + 1 forwards", PROBES + 1, False, None)]
+    beside += [("2q forwards of torch's own layers", 2 * PROBES, True, aim)] if case.plain is not None else []
+    for label, count, plain, target in beside:
+        found = time_pairs(step, partial(bench.forwards, count, plain=plain), pairs=pairs)
         per_client = [Pair(a=pair.a / clients, b=pair.b) for pair in found]
-        report.add(ratio(f"{where}: step / {label} forwards", per_client, target))
+        report.add(ratio(f"{where}: step / {label}", per_client, target))
 
 
 def breakdown(pairs: int, report: Report) -> None:

@@ -43,6 +43,8 @@ class Workload:
         name: Of the task.
         stages: Channels of a convolutional network, the images' first; empty for a multi-layer perceptron.
         widths: Units of the fully connected layers, inputs and classes included.
+        plain: Whether the network is built of torch's own layers in the usual order, and not of heron-ray's: the same values,
+            in another memory layout.
         lr: The clients' learning rate.
         clients: How many clients there are in all.
         x: Training samples [n, *input].
@@ -54,6 +56,7 @@ class Workload:
     name: str
     stages: Sequence[int]
     widths: Sequence[int]
+    plain: bool
     lr: float
     clients: int
     x: Tensor
@@ -98,10 +101,13 @@ class Convolution(nn.Conv2d):
 
 
 def model(workload: Workload) -> nn.Sequential:
-    """The network, with the initial weights: layer for layer what heron-ray trains."""
+    """The network, with the initial weights: what heron-ray trains, layer for layer or as one writes it in torch."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(workload.stages):
-        layers += [Convolution(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+        if workload.plain:
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        else:
+            layers += [Convolution(inputs, outputs, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
     layers += [nn.Flatten()] if workload.stages else []
     for inputs, outputs in pairwise(workload.widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True)]
