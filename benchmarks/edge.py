@@ -32,7 +32,7 @@ ROWS: Final[Mapping[str, Sequence[str]]] = {
     "sflv2": ["method.kind=sflv2", "method.client_optimizer.lr=0.05"],
     "fedavg": ["method.kind=fedavg", "method.client_optimizer.lr=0.2"],
 }
-"""Methods, and what turns the base spec into theirs. Rates by validation accuracy after 160 rounds of seed 0, of two to four."""
+"""Methods, and what turns the base spec into theirs. Rates: of two to four, by validation accuracy after 160 rounds."""
 
 
 SEEDS: Final = 3
