@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.domain.curves import SampledCurve
+from api.domain.records import EventRecord
 from api.domain.sweeps import best_trial, pareto_set, points_of
 from api.routes.experiments import StoreParameter
 from api.routes.places import places_of
@@ -20,8 +21,10 @@ from heron_ray.figures import (
     Curve,
     Objective,
     Point,
+    RoundLosses,
     Trial,
     XAxis,
+    client_losses,
     experiment_figures,
     parallel_coordinates,
     pareto_front,
@@ -53,16 +56,20 @@ def draw_experiment(
 ) -> Figures:
     """Draw an experiment so far: accuracy, losses, bytes and, once the data are loaded, the partition.
 
-    Long curves are thinned and keep their peaks.
+    Where `evaluation.client_losses` asks for it, `clients` is a heat map of their training losses. Long curves are thinned and
+    keep their peaks.
     """
     series = store.curves.sample([id], points=POINTS, patterns=DRAWN)[id]
     totals = store.curves.running_sums(id, SUMMED, points=POINTS)
     places = places_of(store, id, x, points=POINTS)
     drawn = experiment_figures(_curves(series), totals=_curves(totals), x=x, places=places)
     early = store.events(id, after=0, limit=EARLY)
-    report = next((event.data["partition"] for event in early if event.kind == "started"), None)
-    if report and report.get("per_client"):
-        drawn["partition"] = partition_map(report)
+    started = next((event.data for event in early if event.kind == "started"), None)
+    if started and started["partition"].get("per_client"):
+        drawn["partition"] = partition_map(started["partition"])
+    if told := store.events_of_kind(id, "client_losses"):
+        losses = [RoundLosses(round=one["round"], clients=one["clients"], losses=one["losses"]) for one in _data(told)]
+        drawn["clients"] = client_losses(losses, byzantine=(started or {}).get("byzantine", ()))
     return Figures(figures=drawn, themes=themes())
 
 
@@ -99,6 +106,10 @@ def draw_sweep(id: str, store: StoreParameter) -> Figures:
         optimal = [point.number for point in pareto_set(records, plan.objectives)]
         figures["pareto"] = pareto_front(points, objectives, optimal=optimal)
     return Figures(figures=figures, themes=themes())
+
+
+def _data(events: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
+    return [event.data for event in events]
 
 
 def _curves(found: Mapping[str, SampledCurve]) -> dict[str, Curve]:

@@ -23,7 +23,7 @@ def explain_standing(id: str, store: StoreParameter) -> Standing:
         reason=record.reason,
         waiting=record.waiting,
         ahead=ahead,
-        why=explain(record, ahead=ahead, diagnoses=[event.data for event in store.diagnoses(id)]),
+        why=explain(record, ahead=ahead, diagnoses=[event.data for event in store.events_of_kind(id, "diagnosis")]),
     )
 
 

@@ -233,10 +233,10 @@ class Store(AttemptStore, QueueStore):
             statement = select(EventRow).where(EventRow.experiment == number, EventRow.id > after)
             return [row.to_record() for row in session.scalars(statement.order_by(EventRow.id).limit(limit))]
 
-    def diagnoses(self, id: str) -> builtins.list[EventRecord]:
-        """Its events that tell of something going wrong in its rounds, in order. Raises NotFoundError."""
+    def events_of_kind(self, id: str, kind: str) -> builtins.list[EventRecord]:
+        """All of its events of a kind that there are few of, such as diagnoses, in order. Raises NotFoundError."""
         with self._reading() as session:
-            mine = (EventRow.experiment == find(session, id).number, EventRow.kind == "diagnosis")
+            mine = (EventRow.experiment == find(session, id).number, EventRow.kind == kind)
             return [row.to_record() for row in session.scalars(select(EventRow).where(*mine).order_by(EventRow.id))]
 
     def request_cancel(self, id: str) -> ExperimentRecord:

@@ -13,6 +13,7 @@ const AGAIN_MS = 3000;
 export class Curves {
   #charts;
   #other;
+  #clients = null;
   #known = new Set();
   #waiting = null;
 
@@ -34,6 +35,8 @@ export class Curves {
     this.more = h("select", { "aria-label": "Another series", onchange: () => this.#choose({ series: this.more.value }) });
     const other = h("div", { class: "plot", role: "img", "aria-label": "The other series" });
     this.#other = new Chart(other);
+    const clients = h("div", { class: "plot", role: "img", "aria-label": "Training loss of each client against rounds" });
+    if (spec.evaluation?.client_losses) this.#clients = new Chart(clients);
     this.element = h(
       "div",
       {},
@@ -44,6 +47,7 @@ export class Curves {
         plots.map(([name, plot]) => h("section", { class: "card", "aria-label": FIGURES[name] }, h("h2", {}, FIGURES[name]), plot)),
         h("section", { class: "card", "aria-label": "Any series" }, h("h2", {}, "Any series ", this.more), other),
       ),
+      this.#clients && h("section", { class: "card wide", "aria-label": "Clients" }, h("h2", {}, "Training loss of each client"), clients),
     );
   }
 
@@ -58,7 +62,12 @@ export class Curves {
     const drawn = this.#charts.map(([name, chart]) => chart.draw(figures[name], themes, "Nothing measured yet"));
     for (const [, chart] of this.#charts) for (const trace of chart.traces) this.#known.add(trace.meta.series);
     this.#tellLatest();
-    await Promise.all([...drawn, this.#fetchOther(), this.partitioned(figures.partition, themes)]);
+    await Promise.all([...drawn, this.#drawClients(figures.clients, themes), this.#fetchOther(), this.partitioned(figures.partition, themes)]);
+  }
+
+  async #drawClients(figure, themes) {
+    const { title, ...layout } = figure?.layout ?? {};
+    await this.#clients?.draw({ data: figure?.data ?? [], layout }, themes, "Nothing told yet");
   }
 
   // Which series there are is known from the values themselves.
@@ -96,7 +105,7 @@ export class Curves {
   async #again() {
     this.#waiting = null;
     try {
-      await (this.x === "round" ? this.#fetchOther() : this.fetch());
+      await (this.x === "round" && !this.#clients ? this.#fetchOther() : this.fetch());
     } catch (error) {
       if (!error.problem) throw error; // the next rounds bring the next try
     }

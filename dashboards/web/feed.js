@@ -2,7 +2,7 @@
 // and a forgotten tab shall not use one up. Back in sight it goes on after the last event it has seen.
 import { connected, failed, passes, request } from "/assets/http.js";
 
-const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "diagnosis", "finished"];
+const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "client_losses", "diagnosis", "finished"];
 const ENDS = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
 const BATCH_MS = 100;
 const RETRY_MS = 3000;

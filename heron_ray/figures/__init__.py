@@ -5,6 +5,7 @@ floor 2 upwards may import it.
 """
 
 from heron_ray.figures.accuracy import accuracy_curves
+from heron_ray.figures.clients import RoundLosses, client_losses
 from heron_ray.figures.comparison import comparison_figures
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
@@ -29,6 +30,7 @@ __all__ = [
     "Curve",
     "Objective",
     "Point",
+    "RoundLosses",
     "Run",
     "Tradeoff",
     "Trial",
@@ -36,6 +38,7 @@ __all__ = [
     "accuracy_curves",
     "at",
     "bands",
+    "client_losses",
     "comparison_figures",
     "experiment_figures",
     "for_paper",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from heron_ray.figures import comparison_figures, experiment_figures
+from heron_ray.figures import client_losses, comparison_figures, experiment_figures
 from heron_ray.reports.record import Record
 
 
@@ -16,7 +16,9 @@ def draw(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     One run is drawn as the pages draw it; of several, runs of the same name are told apart by their origin.
     """
     if len(records) == 1:
-        figures = experiment_figures(records[0].series)
+        record = records[0]
+        clients = {"clients": client_losses(record.client_losses, byzantine=record.byzantine)} if record.client_losses else {}
+        figures = {**experiment_figures(record.series), **clients}
     else:
         # Plotly reads its texts as HTML.
         figures = comparison_figures({escape(label, quote=False): record.series for label, record in labelled(records).items()})

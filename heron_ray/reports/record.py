@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heron_ray.figures import Curve
+from heron_ray.figures import Curve, RoundLosses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,8 @@ class Record:
         state: SUCCEEDED, FAILED, CANCELLED, or what else the service says; UNFINISHED for a local run without an end.
         message: What ended it, where it failed.
         series: Its curves by name.
+        client_losses: Training losses of single clients, where the spec asks for them.
+        byzantine: The numbers of the clients that attack.
         spec: The spec with every default filled in; None where it is not known.
         result: The keys of `heron run --json`; None where it has not ended, or failed.
         provenance: What, beside the spec, its bits depend on: versions by name; None where no checkpoint tells.
@@ -45,7 +47,22 @@ class Record:
     state: str
     message: str | None = None
     series: Mapping[str, Curve] = field(default_factory=dict)
+    client_losses: Sequence[RoundLosses] = ()
+    byzantine: Sequence[int] = ()
     spec: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
     provenance: Mapping[str, str] | None = None
     attempts: Sequence[Attempt] = ()
+
+
+def losses_of_clients(events: Sequence[Mapping[str, Any]]) -> list[RoundLosses]:
+    """What a run's events tell of single clients, by round; of a round that was told twice the last telling."""
+    told = {event["round"]: event for event in events if event["kind"] == "client_losses"}
+    return [RoundLosses(round=one["round"], clients=one["clients"], losses=one["losses"]) for _, one in sorted(told.items())]
+
+
+def byzantine_clients(events: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """The clients of which a run's events say that they attack."""
+    started = next((event for event in events if event["kind"] == "started"), {})
+    found: Sequence[int] = started.get("byzantine", ())
+    return found

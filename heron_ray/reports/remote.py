@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from heron_ray.client import Client
 from heron_ray.errors import NotFoundError
-from heron_ray.reports.record import Attempt, Record
+from heron_ray.reports.record import Attempt, Record, byzantine_clients, losses_of_clients
 
 MANIFEST = "checkpoint/manifest.json"
 
@@ -24,17 +25,29 @@ def fetch_record(client: Client, id: str, *, with_provenance: bool = False) -> R
         NotFoundError: There is no such experiment.
     """
     found = client.get(id)
+    told = _events(client, id) if found.spec["evaluation"].get("client_losses") else []
     return Record(
         origin=id,
         name=found.name,
         state=found.state,
         message=found.message,
+        client_losses=losses_of_clients(told),
+        byzantine=byzantine_clients(told),
         series={name: curve.plain() for name, curve in client.series(id).items()},
         spec=found.spec,
         result=found.result,
         provenance=_provenance(client, id) if with_provenance else None,
         attempts=[Attempt(node=attempt.node, ended=attempt.exit_reason) for attempt in found.attempts],
     )
+
+
+def _events(client: Client, id: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    after = 0
+    while page := client.events(id, after=after).events:
+        events += [{"kind": event.kind, **event.data} for event in page]
+        after = page[-1].id
+    return events
 
 
 def _provenance(client: Client, id: str) -> Mapping[str, str] | None:

@@ -74,6 +74,21 @@ class RoundFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLosses(Event):
+    """The training losses of a round's single clients, where `evaluation.client_losses` asks for them."""
+
+    kind: ClassVar[str] = "client_losses"
+    round: int
+    clients: list[int]
+    losses: list[float]
+
+    @property
+    def key(self) -> str:
+        """One per round."""
+        return f"client_losses:{self.round}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis(Event):
     """The run's figures show a known way of going wrong; once per run and name (see `heron_ray.simulation.diagnoses`).
 

@@ -115,7 +115,7 @@ class ProbeFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A chunk's bookkeeping: small, so the driver may read it. `losses` are those of clients that became done.
+    """A chunk's bookkeeping: small, so the driver may read it. `losses` are those of clients that became done, by client.
 
     `has_updates` says whether the message that goes with it brings any. `probes` are those of clients that became done, one
     after another; empty where clients make none.
@@ -123,6 +123,6 @@ class Progress:
 
     waiting: Waiting
     has_updates: bool
-    losses: tuple[float, ...]
+    losses: tuple[tuple[int, float], ...]
     traffic: TrafficLedger
     probes: tuple[ProbeFigures, ...] = ()

@@ -24,13 +24,15 @@ from heron_ray.simulation.roles.scrutiny import Scrutiny
 class RoundOutcome:
     """What a round measured: mean losses (None where nobody knows one) and traffic; whether parameters are finite.
 
+    `client_losses` are those of single clients that know one, in canonical order.
+
     `filtered` counts uploads that the main server's filter refused, by series name; empty without one.
 
     For diagnoses alone: what clients' `probes` came to, the `scrutiny` of their updates, and by client how many of its uploads
     were filtered and how many came (`filtered_clients`; empty without a filter).
     """
 
-    client_loss: float | None
+    client_losses: Mapping[int, float]
     server_loss: float | None
     traffic: TrafficLedger
     client_is_finite: bool
@@ -39,6 +41,11 @@ class RoundOutcome:
     filtered: Mapping[str, float] = field(default_factory=dict)
     probes: ProbeFigures = field(default_factory=ProbeFigures)
     filtered_clients: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def client_loss(self) -> float | None:
+        """Their mean."""
+        return sum(self.client_losses.values()) / len(self.client_losses) if self.client_losses else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +61,12 @@ _START = _Barrier(number=0, mean=None)
 
 @dataclass(slots=True)
 class _Tally:
-    losses: list[float] = field(default_factory=list)
+    losses: dict[int, float] = field(default_factory=dict)
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     probes: ProbeFigures = field(default_factory=ProbeFigures)
 
     def add(self, progress: Progress) -> None:
-        self.losses += progress.losses
+        self.losses.update(progress.losses)
         for figures in progress.probes:
             self.probes += figures
         self.traffic.merge(progress.traffic)
@@ -96,7 +103,7 @@ def run_round(
     server_loss, server_is_finite, sent_down, filtered = executor.get(server)
     tally.traffic.merge(sent_down)
     return RoundOutcome(
-        client_loss=sum(tally.losses) / len(tally.losses) if tally.losses else None,
+        client_losses=tally.losses,
         server_loss=server_loss,
         traffic=tally.traffic,
         client_is_finite=client_is_finite,

@@ -21,7 +21,16 @@ from heron_ray.simulation.diagnoses.no_better_than_frozen import ROUNDS as JUDGE
 from heron_ray.simulation.digest import TrajectoryDigest, final_parameters
 from heron_ray.simulation.edge_clients import edge_report
 from heron_ray.simulation.edge_rounds import VirtualTime
-from heron_ray.simulation.events import CheckpointRejected, CheckpointSaved, Finished, ListSink, RoundFinished, Sink, Started
+from heron_ray.simulation.events import (
+    CheckpointRejected,
+    CheckpointSaved,
+    ClientLosses,
+    Finished,
+    ListSink,
+    RoundFinished,
+    Sink,
+    Started,
+)
 from heron_ray.simulation.executor import Executor, Reference
 from heron_ray.simulation.front_control import FrontJudgement
 from heron_ray.simulation.plan import RoundPlan, byzantine_clients, planner
@@ -265,6 +274,10 @@ class Simulation:
             metrics |= scores
         progress.digest.add_round(over.round, metrics)
         self._sink.emit(RoundFinished(round=over.round, rounds=self._spec.rounds, metrics=metrics))
+        told_every = self._spec.evaluation.client_losses
+        if told_every is not None and over.round % told_every == 0:
+            losses = over.outcome.client_losses
+            self._sink.emit(ClientLosses(round=over.round, clients=list(losses), losses=list(losses.values())))
         self._diagnose(progress, over)
 
     def _diagnose(self, progress: _Progress, over: _Unreported) -> None:

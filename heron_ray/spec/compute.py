@@ -79,6 +79,16 @@ class EvaluationSpec(Section):
             "client_effective_rank. It changes no other figure. null: never."
         ),
     )
+    client_losses: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        exclude_if=lambda value: value is None,
+        description=(
+            "Every so many rounds the event client_losses tells the training loss of each client that took part, for the heat "
+            "map of clients and rounds. It changes no other figure. null: never."
+        ),
+    )
     leakage: LeakageSpec | None = Field(
         default=None,
         exclude_if=lambda value: value is None,

@@ -22,6 +22,8 @@ from heron_ray.spec.section import Section, contradiction
 from heron_ray.spec.smashed_defence import SmashedDefenceSpec
 
 SCHEMA_VERSION = 1
+MOST_TOLD = 200_000
+"""Losses of single clients that a run's events may tell."""
 
 
 class ExperimentSpec(Section):
@@ -96,6 +98,7 @@ class ExperimentSpec(Section):
                 "evaluation.estimator_quality",
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
+        self._require_client_losses_that_are_known()
         self._require_leakage_that_can_be_seen()
         if (spectrum := self.evaluation.spectrum) is not None:
             if not self.method.shares_client_loss:
@@ -108,6 +111,17 @@ class ExperimentSpec(Section):
                     "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
                 )
         return self
+
+    def _require_client_losses_that_are_known(self) -> None:
+        every, cohort = self.evaluation.client_losses, self.clients.cohort
+        if every is None:
+            return
+        if not self.method.knows_client_loss:
+            raise contradiction("evaluation.client_losses", f"{self.method.kind}'s clients know no loss of their own: use null")
+        if (told := self.rounds // every * cohort) > MOST_TOLD:
+            message = f"{cohort:,} clients of every {every}th round are {told:,} losses, and {MOST_TOLD:,} are the most: "
+            least = -(-self.rounds * cohort // MOST_TOLD)
+            raise contradiction("evaluation.client_losses", message + f"use {least} or more, or null")
 
     def _require_leakage_that_can_be_seen(self) -> None:
         leakage = self.evaluation.leakage

@@ -96,6 +96,9 @@ class _Method(Section):
     shares_client_loss: ClassVar[bool] = True
     """Whether all clients descend one loss of the same global parameters."""
 
+    knows_client_loss: ClassVar[bool] = True
+    """Whether a client knows the loss that it trains by; elsewhere at most the main server does."""
+
     waits_for_server: ClassVar[bool] = False
     """Whether a client waits for the main server's answer to each upload."""
 
@@ -233,6 +236,7 @@ class LocalLossMethod(_Method):
 class SflV1Method(_Method):
     """SplitFed V1 (2004.12088): as V2, with a copy of the back model per client, averaged after the round."""
 
+    knows_client_loss: ClassVar[bool] = False
     waits_for_server: ClassVar[bool] = True
 
     kind: Literal["sflv1"] = Field(description="SplitFed V1: the main server returns dL/dz from a copy of its own per client.")
@@ -244,6 +248,7 @@ class SflV1Method(_Method):
 class SflV2Method(_Method):
     """SplitFed V2 (2004.12088): clients backpropagate the gradient the main server returns, one client after another."""
 
+    knows_client_loss: ClassVar[bool] = False
     waits_for_server: ClassVar[bool] = True
 
     kind: Literal["sflv2"] = Field(description="SplitFed V2: the main server returns dL/dz at every step.")
@@ -255,6 +260,7 @@ class SflV2Method(_Method):
 class SplitLoraMethod(_Method):
     """SplitLoRA (2407.00952): SplitFed V2 on low-rank adapters; the weights they adapt stay as they are."""
 
+    knows_client_loss: ClassVar[bool] = False
     waits_for_server: ClassVar[bool] = True
 
     kind: Literal["split_lora"] = Field(description="SplitLoRA: SplitFed V2 that trains and sends low-rank adapters only.")
@@ -272,6 +278,7 @@ class SplitLoraMethod(_Method):
 class FrozenClientMethod(_Method):
     """The control: clients keep their initial weights; does training the client matter at all?"""
 
+    knows_client_loss: ClassVar[bool] = False
     uploads_vectors: ClassVar[bool] = False
     shares_client_loss: ClassVar[bool] = False
 
@@ -283,6 +290,7 @@ class FrozenClientMethod(_Method):
 class HoSflMethod(_Method):
     """HO-SFL (2603.14773): the main server returns dL/dz, the client turns it into scalars by forward passes alone."""
 
+    knows_client_loss: ClassVar[bool] = False
     waits_for_server: ClassVar[bool] = True
     uploads_vectors: ClassVar[bool] = False
     probes_clients: ClassVar[bool] = True
@@ -310,6 +318,7 @@ class HoSflMethod(_Method):
 class MuSplitFedMethod(_Method):
     """MU-SplitFed (2510.21155): zeroth order on both sides; the main server takes several steps per upload."""
 
+    knows_client_loss: ClassVar[bool] = False
     waits_for_server: ClassVar[bool] = True
     probes_clients: ClassVar[bool] = True
     smashed_per_upload: ClassVar[int] = 3

@@ -59,6 +59,27 @@ def test_files_traffic_builds_log_and_partition_are_shown(service, open_page):
     assert saved.value.suggested_filename.endswith("state.safetensors")
 
 
+def test_losses_of_single_clients_are_a_heat_map_that_grows(service, open_page):
+    def told(round: int) -> dict[str, object]:
+        return {
+            "kind": "client_losses",
+            "key": f"client_losses:{round}",
+            "round": round,
+            "clients": [0, 1],
+            "losses": [2.0, 1.0],
+        }
+
+    id, attempt = service.start("digits", evaluation={"client_losses": 1})
+    service.load(attempt)
+    service.store.record(attempt.id, attempt.token, events=[told(1)])
+    page = open_page(f"{service.url}/experiments/{id}").page
+    drawn = "document.querySelector('section[aria-label=Clients] .plot').data?.[0]?.x?.join()"
+    until(page, f"{drawn} === '1'")
+    service.store.record(attempt.id, attempt.token, events=[told(2)])
+    service.finish_rounds(attempt, 1, 2)
+    until(page, f"{drawn} === '1,2'")
+
+
 def test_a_lost_attempt_is_told_from_one_that_ended_in_order(service, open_page):
     id, attempt = service.start("digits", rounds=2)
     service.store.interrupt(attempt.id, attempt.token, reason="driver_lost", message="gone", max_attempts=5)

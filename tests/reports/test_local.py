@@ -5,7 +5,7 @@ import json
 import pytest
 
 from heron_ray.errors import RecordError
-from heron_ray.reports import read_record
+from heron_ray.reports import draw, read_record
 
 EVENTS = [
     {"kind": "started", "after_round": 0},
@@ -30,6 +30,18 @@ def test_a_round_told_twice_is_one_point(tmp_path) -> None:
     }
     assert (record.name, record.state, record.result) == ("night", "UNFINISHED", None)
     assert [attempt.after_round for attempt in record.attempts] == [0, 1]
+
+
+def test_losses_of_single_clients_are_a_figure(tmp_path) -> None:
+    told = [
+        {"kind": "started", "after_round": 0, "byzantine": [2]},
+        {"kind": "client_losses", "round": 1, "clients": [0, 2], "losses": [2.0, 9.0]},
+        {"kind": "client_losses", "round": 2, "clients": [0], "losses": [1.5]},
+    ]
+    file = tmp_path / "e.jsonl"
+    file.write_text(lines([*told, *told[2:]]))
+    heat = draw([read_record(file)])["clients"]["data"][0]
+    assert (heat["x"], heat["y"], heat["z"]) == ([1, 2], ["0", "2 (Byzantine)"], [[2.0, 1.5], [9.0, None]])
 
 
 def test_the_half_line_of_a_killed_run_is_passed_over_and_any_other_is_an_error(tmp_path) -> None:

@@ -12,7 +12,7 @@ import torch
 from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryError, SpecError
 from heron_ray.methods.registry import METHODS
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation
-from heron_ray.simulation.events import RoundFinished
+from heron_ray.simulation.events import ClientLosses, RoundFinished
 from heron_ray.simulation.messages import Waiting
 from heron_ray.simulation.plan import plan_round
 from heron_ray.simulation.roles import ClientHost
@@ -32,6 +32,15 @@ def test_the_same_spec_gives_the_same_bits(make_spec: MakeSpec) -> None:
     assert first.trajectory_digest == second.trajectory_digest
     assert run(make_spec("seed=1")).trajectory_digest != first.trajectory_digest
     assert run(make_spec("method.zeroth_order.mu=0.002")).trajectory_digest != first.trajectory_digest
+
+
+def test_losses_of_single_clients_are_told_every_so_many_rounds_and_change_nothing(make_spec: MakeSpec) -> None:
+    sink = ListSink()
+    told = run(make_spec("rounds=5", "clients.per_round=3", "evaluation.client_losses=2"), sink=sink)
+    assert told.test_accuracy == run(make_spec("rounds=5", "clients.per_round=3")).test_accuracy
+    means = {event.round: event.metrics["client_loss"] for event in sink.events if isinstance(event, RoundFinished)}
+    losses = {event.round: event.losses for event in sink.events if isinstance(event, ClientLosses)}
+    assert {round: sum(one) / len(one) for round, one in losses.items()} == {round: means[round] for round in (2, 4)}
 
 
 def test_seed_replay_changes_no_bit(make_spec: MakeSpec) -> None:

@@ -41,6 +41,8 @@ RESNET = "model={kind: resnet18, width: 8, auxiliary: {kind: pooled_linear}}"
         (["method.kind=cse_fsl", "method.upload=scalars"], r"method\.upload: unknown field"),
         (["method.kind=sflv2", "compute.compile=true"], r"compute\.compile: only heron's clients compile, not sflv2's"),
         (["method.kind=cse_fsl", "evaluation.estimator_quality=true"], r"estimator_quality: cse_fsl's clients make no zeroth"),
+        (["method.kind=sflv2", "evaluation.client_losses=1"], r"client_losses: sflv2's clients know no loss of their own"),
+        (["rounds=100000", "evaluation.client_losses=1"], r"client_losses: .* are the most: use \d+ or more, or null"),
         (["method.kind=fedgkt", "attack={kind: sign_flip, byzantine: 1}"], r"attack\.kind: .*fedgkt's clients upload none"),
         (["method.kind=ho_sfl", "attack={kind: gaussian, byzantine: 1}"], r"attack\.kind: .*ho_sfl's clients upload none"),
         (["model.cut=9"], r"model\.cut: 9 lies beyond the last layer"),

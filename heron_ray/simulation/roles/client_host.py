@@ -92,7 +92,7 @@ class _Outbox:
 
     uploads: list[tuple[int, Float32Array, np.ndarray, dict[str, Float32Array]]] = field(default_factory=list)
     updates: list[tuple[int, Float32Array, Script | None, ClientState]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
+    losses: list[tuple[int, float]] = field(default_factory=list)
     probes: list[ProbeFigures] = field(default_factory=list)
     traffic: TrafficLedger = field(default_factory=TrafficLedger)
     bytes: int = 0
@@ -380,7 +380,7 @@ class ClientHost:
             if figures is not None:
                 outbox.probes.append(figures)
             if update.loss is not None:
-                outbox.losses.append(update.loss.item())
+                outbox.losses.append((number, update.loss.item()))
             accounting.count_update(outbox.traffic, self._method, self._vector, update)
             kept = self._kept(update)
             if update.script is not None:
