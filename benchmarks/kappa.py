@@ -45,7 +45,11 @@ CASES: Final[Mapping[str, Case]] = {
     "resnet18": Case(
         spec="methods/cifar10.yaml", overrides=("rounds=100", "evaluation.every=10"), spectrum="{every: 10, samples: 128}"
     ),
-    "gpt2": Case(spec="gpt2/e2e-heron.yaml", spectrum="{every: 5, samples: 16, probes: 4, lanczos_steps: 24}"),
+    "gpt2": Case(
+        spec="gpt2/e2e-heron.yaml",
+        overrides=("evaluation.every=10",),
+        spectrum="{every: 10, samples: 8, probes: 4, lanczos_steps: 16}",
+    ),
 }
 
 
