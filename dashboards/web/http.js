@@ -43,8 +43,9 @@ function problemIn(response, text) {
   }
 }
 
-// Calls `look` now and again every `everyMs` while the tab is in sight, until it returns false. Where the service does not answer,
-// is too busy or has a fault, it is asked again; any other failure is thrown the first time and ends the page later.
+// Calls `look` now and again every `everyMs` (or what it returns) while the tab is in sight, until `look` returns false. Where the
+// service does not answer, is too busy or has a fault, it is asked again; any other failure is thrown the first time and ends the
+// page later.
 export async function poll(look, everyMs) {
   const attempt = async () => {
     try {
@@ -58,7 +59,7 @@ export async function poll(look, everyMs) {
   let going = await look();
   (async () => {
     while (going !== false) {
-      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      await new Promise((resolve) => setTimeout(resolve, typeof everyMs === "function" ? everyMs() : everyMs));
       await inSight();
       going = await attempt();
     }

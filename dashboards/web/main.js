@@ -2,6 +2,8 @@
 import { show as showCompare } from "/assets/compare.js";
 import { show as showExperiment } from "/assets/experiment.js";
 import { show as showExperiments } from "/assets/experiments.js";
+import { show as showStudies } from "/assets/studies.js";
+import { show as showStudy } from "/assets/study.js";
 import { show as showSubmit } from "/assets/submit.js";
 import { show as showSweep } from "/assets/sweep.js";
 import { show as showSweeps } from "/assets/sweeps.js";
@@ -10,6 +12,7 @@ import { failure } from "/assets/view.js";
 const PAGES = {
   compare: [showCompare],
   experiments: [showExperiments, showExperiment],
+  studies: [showStudies, showStudy],
   submit: [showSubmit],
   sweeps: [showSweeps, showSweep],
 };
@@ -18,7 +21,10 @@ const RETRY_MS = 3000;
 const [section, id] = location.pathname.split("/").filter(Boolean);
 const [list, detail] = PAGES[section];
 const main = document.getElementById("main");
-document.querySelector(`nav a[href="/${section}"]`).setAttribute("aria-current", id ? "true" : "page");
+const current = document.querySelector(`nav a[href="/${section}"]`);
+current.setAttribute("aria-current", id ? "true" : "page");
+// On a phone the links are wider than the screen.
+current.scrollIntoView({ block: "nearest", inline: "nearest" });
 document.addEventListener("pagefailure", (event) => fail(event.detail));
 
 // A page that found no service to ask comes back by itself once there is one.

@@ -1,79 +1,29 @@
-// The trials of a sweep as a table that sorts by any heading. Overrides become columns as they are seen: trials are proposed some
-// time after the sweep was submitted.
-import { badge, h, keepInAddress, percent, Rows, setBadge, setText } from "/assets/view.js";
-
-const FIXED = {
-  number: ["Trial", (trial) => trial.number],
-  state: ["State", (trial) => trial.state],
-  validation_accuracy: ["Validation", (trial) => trial.validation_accuracy],
-  test_accuracy: ["Test", (trial) => trial.test_accuracy],
-};
+// The trials of a sweep as a table. Overrides become columns as they are seen: trials are proposed some time after the sweep was
+// submitted.
+import { SortedTable } from "/assets/sortedtable.js";
+import { badge, h, percent, setBadge, setText } from "/assets/view.js";
 
 export class TrialTable {
-  #columns = null;
-  #rows = null;
+  #table = new SortedTable("Trials", (trial) => trialRow(trial, this.#paths, () => this.#best));
+  #paths = [];
   #best = null;
-  #trials = [];
 
-  constructor() {
-    this.head = h("tr");
-    this.body = h("tbody");
-    this.sort = new URLSearchParams(location.search).get("sort") ?? "number";
-    this.element = h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Trials" }, h("table", { class: "trials" }, h("thead", {}, this.head), this.body));
+  get element() {
+    return this.#table.element;
   }
 
   update(trials, best) {
     this.#best = best;
-    this.#trials = trials;
-    const paths = [...new Set(trials.flatMap((trial) => Object.keys(trial.overrides)))];
-    if (this.#columns?.join() !== paths.join()) {
-      this.#columns = paths;
-      this.body.replaceChildren();
-      this.#rows = new Rows(this.body, (trial) => trial.number, (trial) => trialRow(trial, paths, () => this.#best));
-      this.#drawHead();
-    }
-    this.#rows.update(this.#sorted());
+    this.#paths = [...new Set(trials.flatMap((trial) => Object.keys(trial.overrides)))];
+    this.#table.update(trials, [
+      ["Trial", "number", (trial) => trial.number],
+      ["State", "state", (trial) => trial.state],
+      ...this.#paths.map((path) => [path, path, (trial) => trial.overrides[path]]),
+      ["Validation", "validation_accuracy", (trial) => trial.validation_accuracy],
+      ["Test", "test_accuracy", (trial) => trial.test_accuracy],
+      ["Experiment"],
+    ]);
   }
-
-  #drawHead() {
-    const names = ["number", "state", ...this.#columns, "validation_accuracy", "test_accuracy"];
-    const cells = names.map((name) => {
-      const arrow = h("span", { "aria-hidden": "true" }, this.#direction(name) === "none" ? "" : this.#direction(name) === "ascending" ? " ↑" : " ↓");
-      const button = h("button", { type: "button", class: "heading", "data-sort": name, onclick: () => this.#sortBy(name) }, FIXED[name]?.[0] ?? name, arrow);
-      return h("th", { scope: "col", "aria-sort": this.#direction(name) }, button);
-    });
-    this.head.replaceChildren(...cells, h("th", { scope: "col" }, "Experiment"));
-  }
-
-  #direction(name) {
-    if (this.sort === name) return "ascending";
-    return this.sort === `-${name}` ? "descending" : "none";
-  }
-
-  #sortBy(name) {
-    // Of figures the highest are wanted first.
-    const first = name.endsWith("accuracy") ? `-${name}` : name;
-    const second = first.startsWith("-") ? name : `-${name}`;
-    this.sort = this.sort === first ? second : first;
-    keepInAddress({ sort: this.sort === "number" ? null : this.sort });
-    this.#drawHead();
-    this.head.querySelector(`[data-sort="${CSS.escape(name)}"]`).focus();
-    this.#rows.update(this.#sorted());
-  }
-
-  #sorted() {
-    const name = this.sort.replace("-", "");
-    const sign = this.sort.startsWith("-") ? -1 : 1;
-    const of = FIXED[name]?.[1] ?? ((trial) => trial.overrides[name]);
-    const known = this.#trials.filter((trial) => (of(trial) ?? null) !== null);
-    const unknown = this.#trials.filter((trial) => (of(trial) ?? null) === null);
-    return [...known.sort((a, b) => sign * compare(of(a), of(b)) || a.number - b.number), ...unknown];
-  }
-}
-
-function compare(a, b) {
-  if (typeof a === "number" && typeof b === "number") return a - b;
-  return valueText(a).localeCompare(valueText(b));
 }
 
 function trialRow(trial, paths, best) {

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -21,6 +22,7 @@ from api.domain.records import AttemptRecord
 from api.domain.states import State
 from api.routes import create_app
 from api.routes.examples import example_spec
+from api.routes.studies import EXAMPLE
 from api.settings import Settings
 from api.store import Store
 from heron_ray.spec import parse_spec
@@ -104,12 +106,14 @@ class Service:
         (folder / LOG).write_text(log)
         self.store.artifacts.record(attempt.id, attempt.token, files=files)
 
-    def end(self, attempt: AttemptRecord, *, state: State = State.SUCCEEDED, **result: float) -> None:
+    def end(
+        self, attempt: AttemptRecord, *, state: State = State.SUCCEEDED, reason: str | None = None, **result: float
+    ) -> None:
         """End a running experiment."""
         message = None if state == State.SUCCEEDED else "it stopped being finite"
         costs = {"client_macs_per_step": 12345, "client_peak_bytes": 3 << 20, "bytes_up": 40_000, "bytes_down": 20_000}
         self.store.finish(
-            attempt.id, attempt.token, state=state, reason=None, message=message, result={"costs": costs, **result}
+            attempt.id, attempt.token, state=state, reason=reason, message=message, result={"costs": costs, **result}
         )
 
     def sweep(self, accuracies: dict[float, float]) -> str:
@@ -129,6 +133,22 @@ class Service:
             self.store.running(attempt.id, attempt.token, driver_pid=4711, node="node-a")
             self.end(attempt, validation_accuracy=accuracy, test_accuracy=accuracy - 0.01)
         return id
+
+    def study(self, **fields: Any) -> str:
+        """Submit the documentation's study with these fields, over REST."""
+        body = {"study": {**EXAMPLE["study"], **fields}}
+        answer = httpx.post(f"{self.url}/v1/studies", json=body, trust_env=False, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def start_cell(self, study: str, cell: int) -> AttemptRecord:
+        """Bring the experiment of a study's cell to RUNNING."""
+        experiment = self.store.studies.cells(study)[cell].experiment
+        assert experiment is not None
+        claimed = self.store.claim(owner="dispatcher-1", lease_s=600, id=experiment.id)
+        assert claimed is not None
+        self.store.running(claimed[1].id, claimed[1].token, driver_pid=4711, node="node-a")
+        return claimed[1]
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from api.domain.states import State
+
 # What a theme changes; the rest is judged once.
 OF_THEMES = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 GRAVE = {"serious", "critical"}
@@ -19,6 +21,8 @@ def paths(service):
     service.leave(attempt)
     service.end(attempt, validation_accuracy=0.5, test_accuracy=0.5)
     sweep = service.sweep({1e-4: 0.5, 1e-3: 0.9})
+    study = service.study(seeds=[0])
+    service.end(service.start_cell(study, 0), state=State.FAILED, reason="diverged")
     queued = service.queue("queued")
     return [
         "/experiments",
@@ -31,6 +35,8 @@ def paths(service):
         f"/compare?ids={experiment},{queued}",
         "/sweeps",
         f"/sweeps/{sweep}",
+        "/studies",
+        f"/studies/{study}",
     ]
 
 

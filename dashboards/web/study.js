@@ -1,0 +1,125 @@
+// One study: how far its cells are, its figures from those that have ended, and every cell; all of it follows the study until its
+// last cell has ended.
+import { CellTable } from "/assets/cells.js";
+import { Chart } from "/assets/chart.js";
+import { poll, request } from "/assets/http.js";
+import { act, badge, confirmed, count, h, LIVE, progressBar, setBadge, setText, time } from "/assets/view.js";
+import { toYaml } from "/assets/yaml.js";
+
+const EVERY_MS = 1500;
+// The service reads every cell's spec to answer, so a large study is asked for less often.
+const PER_CELL_MS = 5;
+// In a lower figure the headings of panels would lie on the labels of those above.
+const LOWEST = 560;
+
+export async function show(main, id) {
+  const path = `/v1/studies/${encodeURIComponent(id)}`;
+  let page = null;
+  let everyMs = EVERY_MS;
+  const look = async () => {
+    const study = await request("GET", path);
+    if (page === null) {
+      page = layout(study, path);
+      everyMs += PER_CELL_MS * study.cells;
+      main.replaceChildren(...page.parts);
+    }
+    await page.update(study);
+    return LIVE.has(standing(study.states));
+  };
+  await poll(look, () => everyMs);
+}
+
+function layout(study, path) {
+  document.title = `${study.name} · heron-ray`;
+  const state = badge(standing(study.states));
+  const progress = progressBar("cells ended");
+  const tally = h("p", { class: "why", "aria-live": "polite" });
+  const problem = h("p", { class: "note bad", role: "alert", hidden: true });
+  const table = new CellTable();
+  const figures = new StudyFigures(path);
+  const cancel = async () => {
+    if (await confirmed("Cancel this study? Cells that have ended stay.", "Cancel study")) await update(await request("POST", `${path}/cancel`));
+  };
+  const button = h("button", { type: "button", class: "danger", onclick: act(problem, cancel) }, "Cancel");
+
+  const parts = [
+    h("div", { class: "title" }, h("div", { class: "heading" }, h("h1", {}, study.name), state), h("div", { class: "actions" }, button)),
+    h("p", { class: "under" }, h("code", {}, study.id), ` · ${some(study.cells, "cell")}, ${some(study.experiments, "experiment")} · submitted `, time(study.created_at)),
+    h("div", { class: "standing" }, progress.element, tally),
+    problem,
+    figures.element,
+    h("section", { class: "card wide" }, h("h2", {}, "Cells"), table.element),
+    h("details", { class: "card wide" }, h("summary", {}, h("strong", {}, "The study itself")), h("pre", { class: "spec" }, toYaml(study.study))),
+  ];
+  const update = async (latest) => {
+    const { IMPOSSIBLE: impossible = 0 } = latest.states;
+    const stands = standing(latest.states);
+    setBadge(state, stands);
+    setText(tally, Object.entries(latest.states).map(([name, cells]) => `${count(cells)} ${name.toLowerCase()}`).join(", "));
+    progress.update({ round: latest.cells - impossible - live(latest.states), rounds: latest.cells - impossible });
+    button.hidden = !LIVE.has(stands) || stands === "CANCELLING";
+    table.update(latest);
+    await figures.update(latest);
+  };
+  return { parts, update };
+}
+
+function some(number, what) {
+  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+}
+
+function live(states) {
+  return Object.entries(states).reduce((sum, [state, cells]) => sum + (LIVE.has(state) ? cells : 0), 0);
+}
+
+// The service keeps no state of a study: it is what its cells are. A run that diverged has come to its end.
+function standing(states) {
+  const begun = Object.keys(states).filter((state) => state !== "IMPOSSIBLE" && state !== "DELETED");
+  if (live(states) === 0) return ["FAILED", "CANCELLED", "SUCCEEDED"].find((state) => states[state]) ?? (states.DIVERGED ? "SUCCEEDED" : states.DELETED ? "DELETED" : "IMPOSSIBLE");
+  if (begun.every((state) => state === "QUEUED")) return "QUEUED";
+  return begun.filter((state) => LIVE.has(state)).every((state) => state === "CANCELLING") ? "CANCELLING" : "RUNNING";
+}
+
+class StudyFigures {
+  #cards = new Map();
+  #drawn = null;
+
+  constructor(path) {
+    this.path = path;
+    this.element = h("div");
+  }
+
+  async update(study) {
+    const measured = JSON.stringify(study.results.map((cell) => [cell.validation_accuracy, cell.auxiliary_validation_accuracy, cell.test_accuracy, cell.auxiliary_test_accuracy]));
+    if (measured === this.#drawn) return;
+    const { figures, themes } = await request("GET", `${this.path}/figures`);
+    this.#drawn = measured;
+    await Promise.all(Object.entries(figures).map(([name, figure]) => this.#draw(name, figure, themes, study.name)));
+  }
+
+  async #draw(name, figure, themes, study) {
+    if (!this.#cards.has(name)) this.#cards.set(name, this.#card(figure.layout.title.text.slice(`${study}: `.length)));
+    const { chart, plot } = this.#cards.get(name);
+    const { width, height, ...fitted } = fit(figure);
+    Object.assign(plot.style, { minWidth: `${width}px`, height: `${height}px` });
+    await chart.draw(fitted, themes, "No cell has come to its end yet");
+  }
+
+  #card(words) {
+    const title = words[0].toUpperCase() + words.slice(1);
+    const plot = h("div", { class: "plot", role: "img", "aria-label": `${title}. The table of cells has the values.` });
+    this.element.append(h("section", { class: "card wide", "aria-label": title }, h("h2", {}, title), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Figure" }, plot)));
+    return { plot, chart: new Chart(plot) };
+  }
+}
+
+// The card has the title already. Panels are as large as what is written in them asks for.
+function fit({ data, layout: { title, ...layout } }) {
+  const isMap = data[0]?.type === "heatmap";
+  const panels = (letter) => new Set(Object.keys(layout).filter((key) => key.startsWith(`${letter}axis`)).map((key) => layout[key].domain[0])).size;
+  const [wide, high] = isMap ? [Math.max(140 * data[0].x.length, 200), Math.max(60 * data[0].y.length, 120)] : [300, 220];
+  const values = data.flatMap((trace) => (isMap ? trace.z.flat() : trace.y));
+  if (values.every((value) => value === null)) return { width: 0, height: 160, data: [], layout: { xaxis: { visible: false }, yaxis: { visible: false } } };
+  const size = { width: panels("x") * wide + 200, height: Math.max(panels("y") * (high + 30) + 60, LOWEST) };
+  return { ...size, data, layout: { ...layout, margin: { t: 26 } } };
+}
