@@ -11,6 +11,8 @@ const EVERY_MS = 1500;
 const PER_CELL_MS = 5;
 // In a lower figure the headings of panels would lie on the labels of those above.
 const LOWEST = 560;
+// Where a heat map has no value; Plotly's own grey is legible on it in either theme.
+const NOTHING = "#b0b8c0";
 
 export async function show(main, id) {
   const path = `/v1/studies/${encodeURIComponent(id)}`;
@@ -121,5 +123,7 @@ function fit({ data, layout: { title, ...layout } }) {
   const values = data.flatMap((trace) => (isMap ? trace.z.flat() : trace.y));
   if (values.every((value) => value === null)) return { width: 0, height: 160, data: [], layout: { xaxis: { visible: false }, yaxis: { visible: false } } };
   const size = { width: panels("x") * wide + 200, height: Math.max(panels("y") * (high + 30) + 60, LOWEST) };
-  return { ...size, data, layout: { ...layout, margin: { t: 26 } } };
+  if (!isMap) return { ...size, data, layout: { ...layout, margin: { t: 26 } } };
+  for (const axis of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) layout[axis].showgrid = false;
+  return { ...size, data: data.map((trace) => ({ ...trace, xgap: 2, ygap: 2 })), layout: { ...layout, margin: { t: 26 }, plot_bgcolor: NOTHING } };
 }
