@@ -7,7 +7,11 @@ function plotly() {
     const script = document.createElement("script");
     script.src = "/assets/plotly.min.js";
     script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("plotly.min.js could not be loaded")));
+    script.addEventListener("error", () => {
+      // The next figure asks again.
+      library = null;
+      reject(new Error("plotly.min.js could not be loaded"));
+    });
     document.head.append(script);
   });
   return library;

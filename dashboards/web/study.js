@@ -23,9 +23,11 @@ export async function show(main, id) {
     if (page === null) {
       page = layout(study, path);
       everyMs += PER_CELL_MS * study.cells;
-      main.replaceChildren(...page.parts);
     }
     await page.update(study);
+    // Once figures have their sizes, so that nothing moves when they are drawn.
+    if (!page.parts[0].isConnected) main.replaceChildren(...page.parts);
+    await page.draw();
     return LIVE.has(standing(study.states));
   };
   await poll(look, () => everyMs);
@@ -40,7 +42,9 @@ function layout(study, path) {
   const table = new CellTable();
   const figures = new StudyFigures(path);
   const cancel = async () => {
-    if (await confirmed("Cancel this study? Cells that have ended stay.", "Cancel study")) await update(await request("POST", `${path}/cancel`));
+    if (!(await confirmed("Cancel this study? Cells that have ended stay.", "Cancel study"))) return;
+    await update(await request("POST", `${path}/cancel`));
+    await figures.draw();
   };
   const button = h("button", { type: "button", class: "danger", onclick: act(problem, cancel) }, "Cancel");
 
@@ -63,7 +67,7 @@ function layout(study, path) {
     table.update(latest);
     await figures.update(latest);
   };
-  return { parts, update };
+  return { parts, update, draw: () => figures.draw() };
 }
 
 function some(number, what) {
@@ -84,33 +88,37 @@ function standing(states) {
 
 class StudyFigures {
   #cards = new Map();
-  #drawn = null;
+  #measured = null;
+  #waiting = [];
 
   constructor(path) {
     this.path = path;
     this.element = h("div");
   }
 
+  // Fetches the figures where an accuracy has come, and makes room for them; `draw` draws them once they are on the page.
   async update(study) {
     const measured = JSON.stringify(study.results.map((cell) => [cell.validation_accuracy, cell.auxiliary_validation_accuracy, cell.test_accuracy, cell.auxiliary_test_accuracy]));
-    if (measured === this.#drawn) return;
+    if (measured === this.#measured) return;
     const { figures, themes } = await request("GET", `${this.path}/figures`);
-    this.#drawn = measured;
-    await Promise.all(Object.entries(figures).map(([name, figure]) => this.#draw(name, figure, themes, study.name)));
+    this.#measured = measured;
+    this.#waiting = Object.entries(figures).map(([name, figure]) => {
+      if (!this.#cards.has(name)) this.#cards.set(name, this.#card(figure.layout.title.text.slice(`${study.name}: `.length)));
+      const { plot, chart } = this.#cards.get(name);
+      const { width, height, ...fitted } = fit(figure);
+      Object.assign(plot.style, { minWidth: `${width}px`, height: `${height}px` });
+      return () => chart.draw(fitted, themes, "No cell has come to its end yet");
+    });
   }
 
-  async #draw(name, figure, themes, study) {
-    if (!this.#cards.has(name)) this.#cards.set(name, this.#card(figure.layout.title.text.slice(`${study}: `.length)));
-    const { chart, plot } = this.#cards.get(name);
-    const { width, height, ...fitted } = fit(figure);
-    Object.assign(plot.style, { minWidth: `${width}px`, height: `${height}px` });
-    await chart.draw(fitted, themes, "No cell has come to its end yet");
+  async draw() {
+    await Promise.all(this.#waiting.splice(0).map((draw) => draw()));
   }
 
   #card(words) {
     const title = words[0].toUpperCase() + words.slice(1);
     const plot = h("div", { class: "plot", role: "img", "aria-label": `${title}. The table of cells has the values.` });
-    this.element.append(h("section", { class: "card wide", "aria-label": title }, h("h2", {}, title), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Figure" }, plot)));
+    this.element.append(h("section", { class: "card wide", "aria-label": title }, h("h2", {}, title), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": `Plot: ${title}` }, plot)));
     return { plot, chart: new Chart(plot) };
   }
 }
