@@ -41,9 +41,11 @@ lint: setup
 # Takes long; measure on a machine that does nothing else. The last one first installs what heron-ray is compared with, below .bench.
 bench: setup
 	$(BIN)/python -m benchmarks.zo_step --json benchmarks/results/zo_step.json
+	$(BIN)/python -m benchmarks.zo_step --compile --json benchmarks/results/zo_step-compiled.json
 	$(BIN)/python -m benchmarks.heron_round --json benchmarks/results/heron_round.json
 	$(BIN)/python -m benchmarks.startup --json benchmarks/results/startup.json
 	$(BIN)/python -m benchmarks.scale >benchmarks/results/scale.json
+	$(BIN)/python -m benchmarks.aggregation --json benchmarks/results/aggregation.json
 	$(BIN)/python -m benchmarks.sweep_overhead --json benchmarks/results/sweep_overhead.json
 	$(BIN)/python -m benchmarks.fedavg --json benchmarks/results/fedavg.json
 

@@ -226,7 +226,7 @@ def measure(name: str, variant: str, clients: int, pairs: int, report: Report, *
     where += ", compiled" if compile else ""
     aim = case.compiled_target if compile else case.target
     beside = [("2q forwards", 2 * PROBES, False, aim), ("q + 1 forwards", PROBES + 1, False, None)]
-    beside += [("2q forwards of torch's own layers", 2 * PROBES, True, aim)] if case.plain is not None else []
+    beside += [("2q forwards of torch's own layers", 2 * PROBES, True, None)] if case.plain is not None else []
     for label, count, plain, target in beside:
         found = time_pairs(step, partial(bench.forwards, count, plain=plain), pairs=pairs)
         per_client = [Pair(a=pair.a / clients, b=pair.b) for pair in found]

@@ -73,7 +73,7 @@ def test_losses_of_single_clients_are_a_heat_map_that_grows(service, open_page):
     service.load(attempt)
     service.store.record(attempt.id, attempt.token, events=[told(1)])
     page = open_page(f"{service.url}/experiments/{id}").page
-    drawn = "document.querySelector('section[aria-label=Clients] .plot').data?.[0]?.x?.join()"
+    drawn = "document.querySelector('section[aria-label=Clients] .plot')?.data?.[0]?.x?.join()"
     until(page, f"{drawn} === '1'")
     service.store.record(attempt.id, attempt.token, events=[told(2)])
     service.finish_rounds(attempt, 1, 2)
