@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.pairs import commit, machine
+from benchmarks.pairs import machine
 from heron_ray.errors import DivergedError
-from heron_ray.figures import Run, for_paper, overlay, write_images
+from heron_ray.figures import Curve, Run, for_paper, overlay, write_images
 from heron_ray.simulation import ListSink, LocalExecutor, Simulation
 from heron_ray.simulation.events import RoundFinished
 from heron_ray.spec import load_spec
@@ -118,20 +118,13 @@ def figure(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for row, one in results.items():
         for seed, found in one["seeds"].items():
             points = found.get("curve", [])
-            rounds = [point["round"] for point in points]
-
-            def curve(name: str, rounds: list[int] = rounds, points: list[dict[str, Any]] = points) -> Any:
-                return {"rounds": rounds, "values": [point[name] for point in points]}
-
-            runs.append(
-                {
-                    "label": f"{row}, seed {seed}",
-                    "group": row,
-                    "curve": curve("validation_accuracy"),
-                    "places": curve("simulated_time_s"),
-                }
-            )
+            accuracies, times = _curve(points, "validation_accuracy"), _curve(points, "simulated_time_s")
+            runs.append({"label": f"{row}, seed {seed}", "group": row, "curve": accuracies, "places": times})
     return overlay(runs, series="validation_accuracy", x="simulated_time")
+
+
+def _curve(points: Sequence[Mapping[str, Any]], name: str) -> Curve:
+    return Curve(rounds=[point["round"] for point in points], values=[point[name] for point in points])
 
 
 def main() -> None:
@@ -149,7 +142,7 @@ def main() -> None:
         for seed in range(SEEDS):
             rows[row]["seeds"][str(seed)] = found = measure(row, seed)
             print(json.dumps({"row": row, "seed": seed, **found, "curve": None}), flush=True)
-    head = {"command": "python -m benchmarks.edge", "commit": commit(), "machine": machine(), "target": TARGET}
+    head = {"command": "python -m benchmarks.edge", "machine": machine(), "target": TARGET}
     RESULTS.write_text(json.dumps({**head, "rows": rows}) + "\n", encoding="utf-8")
     print(table(rows))
 

@@ -162,10 +162,12 @@ def processes() -> dict[int, Process]:
 def slopes(samples: Sequence[Sample]) -> list[dict[str, Any]]:
     """Of each process that was there since the warm-up: memory and open files, then and last, and what a trial adds."""
     steady = samples[int(WARM_UP * len(samples)) :]
+    if len(steady) < 3:  # no slope, and no interval, from fewer
+        return []
     found = []
     for pid in steady[0][1]:
         seen = [(ended, there[pid]) for ended, there in steady if pid in there]
-        if len(seen) < len(steady) or len(steady) < 3:
+        if len(seen) < len(steady):
             continue
         trials = [ended for ended, _ in seen]
         memory = fit(trials, [process.bytes / 1000 for _, process in seen])

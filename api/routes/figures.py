@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.domain.curves import SampledCurve
-from api.domain.records import EventRecord
 from api.domain.sweeps import best_trial, pareto_set, points_of
 from api.routes.experiments import StoreParameter
 from api.routes.places import places_of
@@ -21,11 +20,11 @@ from heron_ray.figures import (
     Curve,
     Objective,
     Point,
-    RoundLosses,
     Trial,
     XAxis,
     client_losses,
     experiment_figures,
+    losses_of_clients,
     parallel_coordinates,
     pareto_front,
     partition_map,
@@ -68,7 +67,7 @@ def draw_experiment(
     if started and started["partition"].get("per_client"):
         drawn["partition"] = partition_map(started["partition"])
     if told := store.events_of_kind(id, "client_losses"):
-        losses = [RoundLosses(round=one["round"], clients=one["clients"], losses=one["losses"]) for one in _data(told)]
+        losses = losses_of_clients(event.data for event in told)
         drawn["clients"] = client_losses(losses, byzantine=(started or {}).get("byzantine", ()))
     return Figures(figures=drawn, themes=themes())
 
@@ -106,10 +105,6 @@ def draw_sweep(id: str, store: StoreParameter) -> Figures:
         optimal = [point.number for point in pareto_set(records, plan.objectives)]
         figures["pareto"] = pareto_front(points, objectives, optimal=optimal)
     return Figures(figures=figures, themes=themes())
-
-
-def _data(events: Sequence[EventRecord]) -> list[Mapping[str, Any]]:
-    return [event.data for event in events]
 
 
 def _curves(found: Mapping[str, SampledCurve]) -> dict[str, Curve]:

@@ -5,7 +5,7 @@ floor 2 upwards may import it.
 """
 
 from heron_ray.figures.accuracy import accuracy_curves
-from heron_ray.figures.clients import RoundLosses, client_losses
+from heron_ray.figures.clients import RoundLosses, client_losses, losses_of_clients
 from heron_ray.figures.comparison import comparison_figures
 from heron_ray.figures.curve import Curve
 from heron_ray.figures.experiment import DRAWN, POINTS, SUMMED, experiment_figures
@@ -44,6 +44,7 @@ __all__ = [
     "for_paper",
     "heat_maps",
     "importance_bars",
+    "losses_of_clients",
     "overlay",
     "parallel_coordinates",
     "pareto_front",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-SCALE = ((0.0, "#FDE725"), (0.25, "#5EC962"), (0.5, "#21918C"), (0.75, "#3B528B"), (1.0, "#440154"))
+from heron_ray.figures.study import SCALE
+
 MOST_CLIENTS, MOST_ROUNDS = 200, 400
 
 
@@ -15,6 +16,17 @@ class RoundLosses(TypedDict):
     round: int
     clients: Sequence[int]
     losses: Sequence[float]
+
+
+def losses_of_clients(told: Iterable[Mapping[str, Any]]) -> list[RoundLosses]:
+    """The rounds of a run's `client_losses` events, in order; of a round that was told twice the last telling.
+
+    Example:
+        >>> losses_of_clients([{"round": 2, "clients": [0], "losses": [1.0]}, {"round": 1, "clients": [0], "losses": [2.0]}])[0]
+        {'round': 1, 'clients': [0], 'losses': [2.0]}
+    """
+    latest = {one["round"]: one for one in told}
+    return [RoundLosses(round=round, clients=one["clients"], losses=one["losses"]) for round, one in sorted(latest.items())]
 
 
 def client_losses(rounds: Sequence[RoundLosses], *, byzantine: Sequence[int] = ()) -> dict[str, Any]:
@@ -36,14 +48,15 @@ def client_losses(rounds: Sequence[RoundLosses], *, byzantine: Sequence[int] = (
         >>> client_losses(seen)["data"][0]["z"]
         [[2.0, None], [1.0, 0.5]]
     """
-    step = -(-len(rounds) // MOST_ROUNDS) if rounds else 1
+    step = max(1, -(-len(rounds) // MOST_ROUNDS))
     drawn = list(rounds[::-step])[::-1]
     seen = sorted({client for one in drawn for client in one["clients"]})
     rows = seen[:MOST_CLIENTS]
     columns: list[Mapping[int, float]] = [dict(zip(one["clients"], one["losses"], strict=True)) for one in drawn]
     values = [[column.get(client) for column in columns] for client in rows]
     known = sorted(value for row in values for value in row if value is not None)
-    names = [f"{client} (Byzantine)" if client in set(byzantine) else str(client) for client in rows]
+    attackers = set(byzantine)
+    names = [f"{client} (Byzantine)" if client in attackers else str(client) for client in rows]
     heat = {
         "type": "heatmap",
         "x": [one["round"] for one in drawn],
@@ -52,6 +65,7 @@ def client_losses(rounds: Sequence[RoundLosses], *, byzantine: Sequence[int] = (
         "zmin": known[0] if known else 0,
         "zmax": known[int(0.98 * (len(known) - 1))] if known else 1,
         "colorscale": [list(stop) for stop in SCALE],
+        "reversescale": True,
         "colorbar": {"title": {"text": "loss"}},
         "hoverongaps": False,
         "hovertemplate": "client %{y}, round %{x}: %{z:.4g}<extra></extra>",

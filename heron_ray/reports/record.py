@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heron_ray.figures import Curve, RoundLosses
+from heron_ray.figures import Curve, RoundLosses, losses_of_clients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +55,10 @@ class Record:
     attempts: Sequence[Attempt] = ()
 
 
-def losses_of_clients(events: Sequence[Mapping[str, Any]]) -> list[RoundLosses]:
-    """What a run's events tell of single clients, by round; of a round that was told twice the last telling."""
-    told = {event["round"]: event for event in events if event["kind"] == "client_losses"}
-    return [RoundLosses(round=one["round"], clients=one["clients"], losses=one["losses"]) for _, one in sorted(told.items())]
-
-
-def byzantine_clients(events: Sequence[Mapping[str, Any]]) -> Sequence[int]:
-    """The clients of which a run's events say that they attack."""
+def told_of_clients(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A record's `client_losses` and `byzantine`, from a run's events."""
     started = next((event for event in events if event["kind"] == "started"), {})
-    found: Sequence[int] = started.get("byzantine", ())
-    return found
+    return {
+        "client_losses": losses_of_clients(event for event in events if event["kind"] == "client_losses"),
+        "byzantine": started.get("byzantine", ()),
+    }

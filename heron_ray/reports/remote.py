@@ -8,7 +8,7 @@ from typing import Any
 
 from heron_ray.client import Client
 from heron_ray.errors import NotFoundError
-from heron_ray.reports.record import Attempt, Record, byzantine_clients, losses_of_clients
+from heron_ray.reports.record import Attempt, Record, told_of_clients
 
 MANIFEST = "checkpoint/manifest.json"
 
@@ -31,8 +31,7 @@ def fetch_record(client: Client, id: str, *, with_provenance: bool = False) -> R
         name=found.name,
         state=found.state,
         message=found.message,
-        client_losses=losses_of_clients(told),
-        byzantine=byzantine_clients(told),
+        **told_of_clients(told),
         series={name: curve.plain() for name, curve in client.series(id).items()},
         spec=found.spec,
         result=found.result,
