@@ -66,7 +66,9 @@ def draw_experiment(
     started = next((event.data for event in early if event.kind == "started"), None)
     if started and started["partition"].get("per_client"):
         drawn["partition"] = partition_map(started["partition"])
-    if told := store.events_of_kind(id, "client_losses"):
+    # Few experiments tell them, and to look for them goes through all events.
+    tells = store.get(id).spec["evaluation"].get("client_losses")
+    if tells and (told := store.events_of_kind(id, "client_losses")):
         losses = losses_of_clients(event.data for event in told)
         drawn["clients"] = client_losses(losses, byzantine=(started or {}).get("byzantine", ()))
     return Figures(figures=drawn, themes=themes())
