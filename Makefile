@@ -44,7 +44,9 @@ bench: setup
 	$(BIN)/python -m benchmarks.zo_step --compile --json benchmarks/results/zo_step-compiled.json
 	$(BIN)/python -m benchmarks.heron_round --json benchmarks/results/heron_round.json
 	$(BIN)/python -m benchmarks.startup --json benchmarks/results/startup.json
-	$(BIN)/python -m benchmarks.scale >benchmarks/results/scale.json
+	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale.json
+	$(BIN)/python -m benchmarks.scale --slope --json benchmarks/results/scale-slope.json
+	$(BIN)/python -m benchmarks.scale --paper --json benchmarks/results/scale-paper.json
 	$(BIN)/python -m benchmarks.aggregation --json benchmarks/results/aggregation.json
 	$(BIN)/python -m benchmarks.sweep_overhead --json benchmarks/results/sweep_overhead.json
 	$(BIN)/python -m benchmarks.fedavg --json benchmarks/results/fedavg.json

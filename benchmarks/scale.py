@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -33,6 +32,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
+from benchmarks.pairs import machine
 from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.simulation.events import Event, RoundFinished, Started
 from heron_ray.spec import ExperimentSpec, load_spec, parse_spec
@@ -242,6 +242,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--rounds", type=int, default=5_000, help="of --slope")
     parser.add_argument("--local-steps", type=int, default=2, help="of --paper; the paper's setting has 40")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
     if options.one is not None:
         print(json.dumps(run_one(population_spec(options.one))))
@@ -252,7 +253,7 @@ def main() -> None:
     else:
         begun = time.time()
         if options.slope:
-            figures = {"slope": measure_slope(options.rounds)}
+            figures: dict[str, Any] = {"slope": measure_slope(options.rounds)}
         elif options.paper:
             figures = {"paper": measure_paper(options.local_steps)}
         else:
@@ -260,13 +261,15 @@ def main() -> None:
                 "repetitions": options.repetitions,
                 "populations": measure_populations(options.populations, options.repetitions),
             }
-        machine = {
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
+        figures |= {
+            "machine": machine() | {"threads": 1},
             "load": os.getloadavg(),
-            "seconds": time.time() - begun,
+            "seconds": round(time.time() - begun, 1),
         }
-        print(json.dumps(figures | machine, indent=1))
+        document = json.dumps(figures, indent=1)
+        print(document)
+        if options.json is not None:
+            options.json.write_text(document + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
