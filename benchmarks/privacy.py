@@ -1,9 +1,9 @@
-"""Accuracy against leakage and epsilon: noise on smashed data, three methods, several noise multipliers.
+"""Accuracy against leakage and epsilon: noise on smashed data or on updates, three methods, several noise multipliers.
 
-`python -m benchmarks.privacy` runs experiments/privacy/digits-smashed.yaml with each method and sigma that is not recorded yet,
-attacks the smashed data of every run with `heron invert`'s decoder at its last round, records all of it in
-benchmarks/results/privacy.json and puts the table into docs/privacy.md; `--figure FILE.html` draws what is recorded and runs
-nothing. The rates are those of `benchmarks.methods`, chosen without noise.
+`python -m benchmarks.privacy` runs experiments/privacy/digits-smashed.yaml and digits-updates.yaml with each method and sigma
+that is not recorded yet, attacks the smashed data of the former with `heron invert`'s decoder at the last round, records all of
+it in benchmarks/results/privacy.json and puts the tables into docs/privacy.md; `--figure FILE.html` draws what is recorded of
+smashed data and runs nothing. The rates are those of `benchmarks.methods`, chosen without noise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from benchmarks.methods import RATES
 from benchmarks.pairs import commit, cpu
 from heron_ray.errors import DivergedError
-from heron_ray.figures import privacy_tradeoff, write_html
+from heron_ray.figures import Tradeoff, privacy_tradeoff, write_html
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, Simulation
 from heron_ray.simulation.events import RoundFinished
 from heron_ray.simulation.leakage import invert
@@ -34,14 +34,15 @@ DOCS: Final = ROOT / "docs" / "privacy.md"
 BEGIN, END = "<!-- table: {mechanism} -->", "<!-- end of table: {mechanism} -->"
 RESULTS: Final = Path(__file__).parent / "results" / "privacy.json"
 METHODS: Final = ("heron", "cse_fsl", "sflv2")
-SEEDS: Final[Mapping[str, int]] = {"heron": 3, "cse_fsl": 1, "sflv2": 1}
-"""Seeds 0, 1, ... of each method."""
+SEEDS: Final = range(3)
+"""Of every row."""
 
 EPOCHS: Final = 100
 """Of a decoder's training."""
 
 SIGMAS: Final[Mapping[str, Sequence[float | None]]] = {
-    "smashed": (None, 0.5, 2.0),
+    "smashed": (None, 0.1, 0.5, 2.0),
+    "updates": (None, 0.01, 0.1, 1.0),
 }
 """By mechanism; None is no privacy at all."""
 
@@ -95,14 +96,13 @@ def measure(spec: ExperimentSpec, *, attack: bool) -> dict[str, Any]:
 
 def measure_row(mechanism: str, method: str, sigma: float | None) -> dict[str, Any]:
     """All seeds of a row, and where the figures come from."""
-    seeds = range(SEEDS[method])
     return {
         "command": "python -m benchmarks.privacy",
         "commit": commit(),
         "machine": {"cpu": cpu(), "python": platform.python_version(), "torch": torch.__version__},
         "overrides": overrides(mechanism, method, sigma),
         "seeds": {
-            str(seed): measure(row_spec(mechanism, method, sigma, seed), attack=mechanism == "smashed") for seed in seeds
+            str(seed): measure(row_spec(mechanism, method, sigma, seed), attack=mechanism == "smashed") for seed in SEEDS
         },
     }
 
@@ -143,7 +143,7 @@ def table(mechanism: str, results: Mapping[str, Any]) -> str:
 
 def figure(results: Mapping[str, Any]) -> dict[str, Any]:
     """Test accuracy over what an inversion gets, a line per method; each point is a sigma."""
-    lines = {}
+    lines: dict[str, list[Tradeoff]] = {}
     for method in METHODS:
         rows = [(sigma, results.get(name("smashed", method, sigma))) for sigma in SIGMAS["smashed"]]
         lines[method] = [
