@@ -52,6 +52,9 @@ class StudySummary(BaseModel):
     experiments: int = Field(description="Different ones: cells with the same trajectory hash share one.")
     created_at: datetime
     submitted_by: str | None = Field(description="The id of the API key that it was submitted with.")
+    states: dict[str, int] = Field(
+        description="How many cells are in each state: that of their experiments; DIVERGED, IMPOSSIBLE or DELETED."
+    )
 
 
 class StudyPage(BaseModel):
@@ -84,7 +87,6 @@ class StudyCell(BaseModel):
 class StudyDetail(StudySummary):
     """Everything about a study but its figures."""
 
-    states: dict[str, int] = Field(description="How many cells are in each state.")
     study: dict[str, Any] = Field(description="The study itself: base, axes, seeds, figures.")
     results: list[StudyCell] = Field(description="Every cell, in the order of the axes.")
 
@@ -103,7 +105,9 @@ class StudyDetail(StudySummary):
             for row, cell in zip(rows, cells, strict=True)
         ]
         summary = StudySummary.model_validate(record).model_dump()
-        return cls(**summary, states=states_of(rows), study=record.study, results=results)
+        # As `results` has them: a spec of an earlier version may be impossible by now.
+        summary["states"] = states_of(rows)
+        return cls(**summary, study=record.study, results=results)
 
 
 def study_of(record: StudyRecord) -> StudySpec:

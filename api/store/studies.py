@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from api.domain.states import State
@@ -19,7 +19,7 @@ from api.store.once import once
 from api.store.study_tables import StudyCellRow, StudyRow
 from api.store.submission import queue_experiment
 from api.store.tables import ExperimentRow, table_of
-from heron_ray.errors import NotFoundError
+from heron_ray.errors import DivergedError, NotFoundError
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.study import StudySpec
 
@@ -61,7 +61,7 @@ class StudyStore(Database):
         more: dict[str, Any] = {"submitted_by": submitted_by, "retry": retry, "resources": resources}
         with self._writing() as session:
             if key is None:
-                return _queue(session, study, cells, tags, None, more).to_record(), True
+                return _records(session, [_queue(session, study, cells, tags, None, more)])[0], True
             row, is_new = once(
                 session,
                 StudyRow,
@@ -69,12 +69,12 @@ class StudyStore(Database):
                 lambda: _queue(session, study, cells, tags, key, more),
                 is_same=lambda row: row.study == study.model_dump(mode="json"),
             )
-            return row.to_record(), is_new
+            return _records(session, [row])[0], is_new
 
     def get(self, id: str) -> StudyRecord:
         """One study. Raises NotFoundError."""
         with self._reading() as session:
-            return _find(session, id).to_record()
+            return _records(session, [_find(session, id)])[0]
 
     def list(self, *, limit: int, before: str | None = None) -> builtins.list[StudyRecord]:
         """Up to `limit` studies, newest first, older than the study `before`. Raises NotFoundError for `before`."""
@@ -82,7 +82,7 @@ class StudyStore(Database):
         with self._reading() as session:
             if before is not None:
                 statement = statement.where(StudyRow.number < _find(session, before).number)
-            return [row.to_record() for row in session.scalars(statement)]
+            return _records(session, session.scalars(statement).all())
 
     def cells(self, id: str) -> builtins.list[StudyCellRecord]:
         """Every cell, in the study's order. Raises NotFoundError."""
@@ -142,6 +142,26 @@ def _queue(
     ]
     insert_rows(session, table_of(StudyCellRow), places)
     return row
+
+
+def _records(session: Session, rows: Sequence[StudyRow]) -> list[StudyRecord]:
+    """Frozen copies, with what their cells are, which nobody keeps: experiments change without looking at studies."""
+    state = case(
+        (StudyCellRow.impossible.is_not(None), "IMPOSSIBLE"),
+        (ExperimentRow.number.is_(None), "DELETED"),
+        ((ExperimentRow.state == State.FAILED) & (ExperimentRow.reason == DivergedError.code), "DIVERGED"),
+        else_=ExperimentRow.state,
+    ).label("state")
+    counted = (
+        select(StudyCellRow.study, state, func.count())
+        .outerjoin(ExperimentRow, ExperimentRow.number == StudyCellRow.experiment)
+        .where(StudyCellRow.study.in_([row.number for row in rows]))
+        .group_by(StudyCellRow.study, state)
+    )
+    states: dict[int, dict[str, int]] = {row.number: {} for row in rows}
+    for number, name, cells in session.execute(counted):
+        states[number][name] = cells
+    return [row.to_record(states[row.number]) for row in rows]
 
 
 def _find(session: Session, id: str) -> StudyRow:

@@ -3,6 +3,7 @@
 import { CellTable } from "/assets/cells.js";
 import { Chart } from "/assets/chart.js";
 import { poll, request } from "/assets/http.js";
+import { ended, standing } from "/assets/standing.js";
 import { act, badge, confirmed, count, h, LIVE, progressBar, setBadge, setText, time } from "/assets/view.js";
 import { toYaml } from "/assets/yaml.js";
 
@@ -58,11 +59,10 @@ function layout(study, path) {
     h("details", { class: "card wide" }, h("summary", {}, h("strong", {}, "The study itself")), h("pre", { class: "spec" }, toYaml(study.study))),
   ];
   const update = async (latest) => {
-    const { IMPOSSIBLE: impossible = 0 } = latest.states;
     const stands = standing(latest.states);
     setBadge(state, stands);
     setText(tally, Object.entries(latest.states).map(([name, cells]) => `${count(cells)} ${name.toLowerCase()}`).join(", "));
-    progress.update({ round: latest.cells - impossible - live(latest.states), rounds: latest.cells - impossible });
+    progress.update(ended(latest));
     button.hidden = !LIVE.has(stands) || stands === "CANCELLING";
     table.update(latest);
     await figures.update(latest);
@@ -72,18 +72,6 @@ function layout(study, path) {
 
 function some(number, what) {
   return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
-}
-
-function live(states) {
-  return Object.entries(states).reduce((sum, [state, cells]) => sum + (LIVE.has(state) ? cells : 0), 0);
-}
-
-// The service keeps no state of a study: it is what its cells are. A run that diverged has come to its end.
-function standing(states) {
-  const begun = Object.keys(states).filter((state) => state !== "IMPOSSIBLE" && state !== "DELETED");
-  if (live(states) === 0) return ["FAILED", "CANCELLED", "SUCCEEDED"].find((state) => states[state]) ?? (states.DIVERGED ? "SUCCEEDED" : states.DELETED ? "DELETED" : "IMPOSSIBLE");
-  if (begun.every((state) => state === "QUEUED")) return "QUEUED";
-  return begun.filter((state) => LIVE.has(state)).every((state) => state === "CANCELLING") ? "CANCELLING" : "RUNNING";
 }
 
 class StudyFigures {

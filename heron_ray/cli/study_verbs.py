@@ -58,8 +58,11 @@ def list_them(limit: int, url: str, key: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"studies": [study.raw for study in studies]})
         return
-    rows = [[study.id, study.name, str(study.cells), str(study.experiments), local_time(study.created_at)] for study in studies]
-    print_columns(["ID", "NAME", "CELLS", "EXPERIMENTS", "SUBMITTED"], rows)
+    rows = [
+        [study.id, study.name, f"{study.ended} of {study.cells}", str(study.experiments), local_time(study.created_at)]
+        for study in studies
+    ]
+    print_columns(["ID", "NAME", "ENDED", "EXPERIMENTS", "SUBMITTED"], rows)
 
 
 @click.command("show")

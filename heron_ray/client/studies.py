@@ -20,6 +20,17 @@ class StudySummary(Document):
     experiments: int
     created_at: datetime
     submitted_by: str | None
+    states: dict[str, int]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no cell will change again."""
+        return self.states.keys() <= _ENDED
+
+    @property
+    def ended(self) -> int:
+        """How many cells will not change again; impossible ones are among them."""
+        return sum(cells for state, cells in self.states.items() if state in _ENDED)
 
 
 class StudyCell(Document):
@@ -45,14 +56,8 @@ class StudyCell(Document):
 class Study(StudySummary):
     """Everything about one study but its figures; `study` is the study itself in plain values."""
 
-    states: dict[str, int]
     study: dict[str, Any]
     results: tuple[StudyCell, ...]
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether no cell will change again."""
-        return self.states.keys() <= _ENDED
 
 
 class StudyPage(Document):

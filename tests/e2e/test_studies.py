@@ -63,7 +63,8 @@ def test_a_study_is_followed_from_the_list_to_its_end_and_on_to_an_experiment(se
         seeds=[0],
         figures=[*EXAMPLE["study"]["figures"], {"kind": "bands", "x": "attack", "lines": "rule"}],
     )
-    expect(page.locator("tbody tr .number")).to_have_text(["4", "4"])
+    expect(page.locator("tbody tr .number")).to_have_text(["0 / 4", "4"])
+    expect(page.locator("tbody tr .badge")).to_have_text("queued")
     page.get_by_role("link", name="Studies").focus()
     page.get_by_role("link", name="rules").press("Enter")
     expect(page.locator(".heading .badge")).to_have_text("queued")
@@ -93,6 +94,9 @@ def test_a_study_is_followed_from_the_list_to_its_end_and_on_to_an_experiment(se
     rows(page).nth(3).get_by_role("link").click()
     expect(page).to_have_url(f"{service.url}/experiments/{cells[3]['experiment_id']}")
     expect(page.get_by_role("heading", level=1)).to_contain_text("rules: attack=sign_flip, rule=median")
+    page.get_by_role("link", name="Studies").click()
+    expect(page.locator("tbody tr .badge")).to_have_text("succeeded")
+    expect(page.locator("tbody tr .number").first).to_have_text("4 / 4")
 
 
 def test_cells_say_what_they_share_why_they_diverged_and_why_they_are_impossible(service, open_page, small):

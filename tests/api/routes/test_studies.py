@@ -46,7 +46,7 @@ def test_a_study_queues_every_experiment_in_the_order_of_its_cells(client, sqlit
     answer = client.post("/v1/studies", json={**body(), "tags": ["night"]})
     assert answer.status_code == 201
     summary = answer.json()
-    assert (summary["cells"], summary["experiments"]) == (16, 16)
+    assert (summary["cells"], summary["experiments"], summary["states"]) == (16, 16, {"QUEUED": 16})
     page = client.get(answer.headers["Location"]).json()
     assert page["states"] == {"QUEUED": 16}
     cells = expand(parse_study(EXAMPLE["study"]))
@@ -69,6 +69,7 @@ def test_cells_that_are_one_experiment_share_it_and_impossible_ones_say_why(clie
     assert cells[0]["experiment_id"] == cells[1]["experiment_id"] != cells[2]["experiment_id"]
     assert (cells[3]["experiment_id"], cells[3]["state"]) == (None, "IMPOSSIBLE")
     assert "f" in cells[3]["reason"]
+    assert page.json()["states"] == {"QUEUED": 3, "IMPOSSIBLE": 1}
 
 
 def test_cells_and_figures_tell_what_ended(client, sqlite_store):
@@ -80,6 +81,8 @@ def test_cells_and_figures_tell_what_ended(client, sqlite_store):
     sqlite_store.delete(ids[2])
     page = client.get(location).json()
     assert page["states"] == {"SUCCEEDED": 1, "DIVERGED": 1, "DELETED": 1, "QUEUED": 5}
+    client.post("/v1/studies", json=body(seeds=[1]))
+    assert [study["states"] for study in client.get("/v1/studies").json()["studies"]] == [{"QUEUED": 8}, page["states"]]
     first, second, third = page["results"][:3]
     assert (first["test_accuracy"], first["auxiliary_test_accuracy"], first["bytes_up"]) == (0.8, 0.6, 3)
     assert (second["test_accuracy"], second["reason"]) == (0.1, "the loss is not finite")
