@@ -7,9 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import ray
-from ray.exceptions import RayError
-
+from api.dispatcher import cluster
 from api.dispatcher.estimates import Estimates
 from api.dispatcher.handle import Driver
 from api.dispatcher.settings import DispatcherSettings
@@ -50,7 +48,7 @@ class Admission:
         if not queue:
             self._refused_since.clear()
             return None
-        total = _cluster()
+        total = cluster.total()
         needs = {experiment.id: self._estimates.of(experiment) for experiment in queue}
         decision = self._decide(queue, needs, total, running)
         self._note(queue, decision.waiting)
@@ -106,11 +104,3 @@ class Admission:
         known = {experiment.id: experiment.waiting for experiment in queue}
         if changed := {id: reason for id, reason in reasons.items() if known[id] != reason}:
             self._store.note_waiting(changed)
-
-
-def _cluster() -> Resources:
-    """What the Ray cluster has, in use or not. Raises RayError where it does not answer."""
-    has = ray.cluster_resources()
-    if "CPU" not in has:
-        raise RayError("the Ray cluster does not say what it has")
-    return Resources(cpus=has["CPU"], gpus=has.get("GPU", 0.0), memory_bytes=int(has.get("memory", 0)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 
 from ray.exceptions import RayError
 
+from api.dispatcher import cluster
 from api.dispatcher.admission import Admission
 from api.dispatcher.handle import Driver
 from api.dispatcher.leases import LeaseKeeper
@@ -57,6 +59,8 @@ class Dispatcher:
                     # Before the first claim, so that a driver that still lives is never given a twin.
                     self._reconcile()
                     self._leftovers.sweep(keep={watch.experiment.id for watch in self._watches.values()})
+                    settings = self._settings
+                    self._store.dispatchers.note(settings.owner, slots=settings.concurrency, nodes=cluster.nodes())
                     reconcile_at = time.monotonic() + self._settings.look_s
                 self._forget_ended()
                 self._pool.fill()
@@ -169,3 +173,5 @@ class Dispatcher:
         for watch in watches:
             watch.join(max(0.0, deadline - time.monotonic()))
         self._pool.close()
+        with suppress(DatabaseError):  # it is forgotten after a day in any case
+            self._store.dispatchers.forget(self._settings.owner)

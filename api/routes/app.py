@@ -15,6 +15,7 @@ from api.routes.address import RefuseNul
 from api.routes.artifacts import router as artifacts_router
 from api.routes.body_limit import BodyLimit
 from api.routes.catalogue import router as catalogue_router
+from api.routes.cluster import router as cluster_router
 from api.routes.comparisons import router as comparisons_router
 from api.routes.documentation import documentation_page
 from api.routes.events import router as events_router
@@ -88,6 +89,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(logs_router)
     app.include_router(forks_router)
     app.include_router(specs_router)
+    app.include_router(cluster_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
     app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])

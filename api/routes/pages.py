@@ -23,7 +23,17 @@ HEADERS = {
     # Asked for anew each time and answered 304 while unchanged, so an upgrade shows at once.
     "Cache-Control": "no-cache",
 }
-PATHS = ("/experiments", "/experiments/{id}", "/compare", "/submit", "/sweeps", "/sweeps/{id}", "/studies", "/studies/{id}")
+PATHS = (
+    "/experiments",
+    "/experiments/{id}",
+    "/compare",
+    "/submit",
+    "/sweeps",
+    "/sweeps/{id}",
+    "/studies",
+    "/studies/{id}",
+    "/cluster",
+)
 
 
 def install_pages(app: FastAPI) -> None:

@@ -20,6 +20,7 @@ from api.domain.states import KILL_REQUESTED, TERMINAL, State
 from api.store.artifacts import ArtifactStore
 from api.store.attempt_store import AttemptStore
 from api.store.curves import CurveStore
+from api.store.dispatchers import DispatcherStore
 from api.store.edit_store import EditStore
 from api.store.engine import now, open_engine
 from api.store.forks import ForkStore
@@ -56,6 +57,7 @@ class Store(AttemptStore, QueueStore):
         self.curves = CurveStore(engine)
         self.artifacts = ArtifactStore(engine)
         self.forks = ForkStore(engine)
+        self.dispatchers = DispatcherStore(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -1,4 +1,5 @@
 // The one entry: finds which page the address asks for, draws it, and says so where that fails.
+import { show as showCluster } from "/assets/cluster.js";
 import { show as showCompare } from "/assets/compare.js";
 import { show as showExperiment } from "/assets/experiment.js";
 import { show as showExperiments } from "/assets/experiments.js";
@@ -10,6 +11,7 @@ import { show as showSweeps } from "/assets/sweeps.js";
 import { failure } from "/assets/view.js";
 
 const PAGES = {
+  cluster: [showCluster],
   compare: [showCompare],
   experiments: [showExperiments, showExperiment],
   studies: [showStudies, showStudy],

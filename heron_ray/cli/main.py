@@ -35,6 +35,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "catalogue": "List the parts an experiment can be made of.",
         "doctor": "Check whether this machine can run the service, and say what to do where it cannot.",
         "serve": "Run the service: Ray, the dispatcher and the REST API, until Ctrl-C.",
+        "cluster": "Show what experiments run on: slots, nodes, and what waits for them.",
         "submit": "Submit an experiment to the service.",
         "ps": "List the service's experiments, newest first or in another order.",
         "show": "Show one experiment: state, progress, result.",

@@ -6,6 +6,15 @@ It speaks HTTP alone: importing it loads neither the service nor what that is bu
 
 from heron_ray.client.artifacts import Artifact, LogPage
 from heron_ray.client.client import Client
+from heron_ray.client.cluster import (
+    Capacity,
+    Cluster,
+    ClusterNode,
+    Dispatcher,
+    Queue,
+    QueuedExperiment,
+    RunningExperiment,
+)
 from heron_ray.client.document import Document
 from heron_ray.client.experiments import (
     ENDED,
@@ -40,9 +49,13 @@ __all__ = [
     "ENDED",
     "Artifact",
     "Attempt",
+    "Capacity",
     "Client",
+    "Cluster",
+    "ClusterNode",
     "Comparison",
     "Curve",
+    "Dispatcher",
     "Document",
     "Event",
     "EventPage",
@@ -57,6 +70,9 @@ __all__ = [
     "Part",
     "Point",
     "Progress",
+    "Queue",
+    "QueuedExperiment",
+    "RunningExperiment",
     "Standing",
     "Study",
     "StudyCell",

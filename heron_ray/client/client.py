@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from heron_ray.client.artifacts import Artifact, LogPage
+from heron_ray.client.cluster import Cluster
 from heron_ray.client.connection import Connection, path_of
 from heron_ray.client.event_stream import parse_events
 from heron_ray.client.experiments import (
@@ -200,6 +201,10 @@ class Client:
     def events(self, id: str, *, after: int = 0, limit: int = MOST_PER_PAGE) -> EventPage:
         """Up to `limit` events above `after`, in order."""
         return EventPage.of(self._get(f"{path_of('experiment', id)}/events", params={"after": after, "limit": limit}))
+
+    def cluster(self) -> Cluster:
+        """What experiments run on: dispatchers with their slots and nodes, and what is queued."""
+        return Cluster.of(self._get("/v1/cluster"))
 
     def cancel(self, id: str) -> Experiment:
         """Ask for the experiment's end. Raises ConflictError where it has ended already."""

@@ -3,6 +3,8 @@ import threading
 
 import pytest
 
+from api.domain.admission import Resources
+from api.domain.cluster import Node
 from heron_ray.spec import load_spec, parse_spec
 from tests.cli.conftest import SPEC
 
@@ -265,3 +267,25 @@ def test_submit_says_how_often_an_experiment_is_attempted(heron, service, store,
     id = heron("submit", spec_file, "--max-attempts", "3").stdout.strip()
     assert store.get(id).retry == {"max_attempts": 3}
     assert heron("submit", spec_file, "--max-attempts", "21").code == 2
+
+
+def test_cluster_shows_slots_nodes_and_the_queue(heron, service, store, dispatcher) -> None:
+    outcome = heron("cluster")
+    assert "no dispatcher has reported yet" in outcome.stdout
+    assert "nothing is queued" in outcome.stdout
+    first, second = (store.submit(parse_spec(SPEC), resources={"cpus": 1}).id for _ in range(2))
+    has = Resources(cpus=4.0, memory_bytes=8 << 30)
+    node = Node(id="here", name="one", address="10.0.0.1", is_alive=True, is_head=True, has=has)
+    dispatcher.claim()
+    (attempt,) = store.attempts(first)
+    store.dispatchers.note(attempt.owner, slots=1, nodes=[node])
+    store.note_waiting({second: "waits for a free slot: 1 of 1 run"})
+    lines = heron("cluster").stdout.splitlines()
+    assert lines[0] == f"dispatcher {attempt.owner}: 1 of 1 slots taken"
+    assert lines[1] == "let in with 1 of 4 CPUs, 0 B of 8.0 GiB"
+    assert lines[3].split() == ["one", "10.0.0.1", "head", "4", "0", "8.0", "GiB", "1"]
+    assert lines[5] == "1 queued:"
+    assert lines[-1].startswith(second)
+    assert lines[-1].endswith("waits for a free slot: 1 of 1 run")
+    found = heron("cluster", "--json").object
+    assert [one["id"] for one in found["dispatchers"][0]["running"]] == [first]

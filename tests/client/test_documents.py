@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from api.domain.states import TERMINAL
-from api.routes import artifacts_wire, experiments_wire, policy_wire, studies_wire, sweeps_wire, wire
+from api.routes import artifacts_wire, cluster_wire, experiments_wire, policy_wire, studies_wire, sweeps_wire, wire
 from api.routes import catalogue as catalogue_routes
 from heron_ray import client as documents
 from heron_ray.catalogue import catalogue
@@ -32,6 +32,8 @@ WIRE: dict[type[Document], type[BaseModel]] = {
     **{getattr(documents, name): getattr(experiments_wire, name) for name in ("Comparison", "Outcome")},
     **{getattr(documents, name): getattr(artifacts_wire, name) for name in ("Artifact", "LogPage")},
     documents.Standing: policy_wire.Standing,
+    **{getattr(documents, name): getattr(cluster_wire, name) for name in ("Capacity", "Cluster", "ClusterNode", "Dispatcher")},
+    **{getattr(documents, name): getattr(cluster_wire, name) for name in ("Queue", "QueuedExperiment", "RunningExperiment")},
     documents.Study: studies_wire.StudyDetail,
     **{getattr(documents, name): getattr(studies_wire, name) for name in ("StudyCell", "StudyPage", "StudySummary")},
     **{getattr(documents, name): getattr(sweeps_wire, name) for name in ("SubmittedSweep", "SweepPage", "SweepSummary")},

@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from api.domain.admission import Resources
+from api.domain.cluster import Node
 from api.domain.states import State
 
 # What a theme changes; the rest is judged once.
@@ -24,6 +26,9 @@ def paths(service):
     study = service.study(seeds=[0])
     service.end(service.start_cell(study, 0), state=State.FAILED, reason="diverged")
     queued = service.queue("queued")
+    has = Resources(cpus=2.0, gpus=0.0, memory_bytes=4 << 30)
+    node = Node(id="node-a", name="a", address="10.0.0.1", is_alive=True, is_head=True, has=has)
+    service.store.dispatchers.note("dispatcher-1", slots=2, nodes=[node])
     return [
         "/experiments",
         f"/experiments/{experiment}",
@@ -37,6 +42,7 @@ def paths(service):
         f"/sweeps/{sweep}",
         "/studies",
         f"/studies/{study}",
+        "/cluster",
     ]
 
 

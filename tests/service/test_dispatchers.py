@@ -101,6 +101,10 @@ def test_two_dispatchers_share_a_queue_and_leave_each_others_attempts_alone(stor
     ids = [store.submit(parse_spec(small_spec())).id for _ in range(4)]
     until(lambda: all(store.get(id).state == "SUCCEEDED" for id in ids), "all of them succeed", within_s=400)
     assert {owner for id in ids for owner in owners(store, id)} == {"first", "second"}
+    assert [(one.owner, one.slots, one.is_silent) for one in store.dispatchers.list()] == [
+        ("first", 1, False),
+        ("second", 1, False),
+    ]
     for id in ids:
         assert len(owners(store, id)) == 1
         assert store.get(id).result["trajectory_digest"] == undisturbed.result.trajectory_digest

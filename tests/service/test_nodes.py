@@ -48,9 +48,14 @@ def test_a_node_cut_off_in_the_middle_of_a_sweep_costs_no_trial(own_service, clu
         states = [trial["state"] for trial in sweep()["trials"]]
         return "SUCCEEDED" in states and "RUNNING" in states
 
+    def nodes():
+        (dispatcher,) = httpx.get(f"{own_service.url}/v1/cluster", timeout=30).raise_for_status().json()["dispatchers"]
+        return [node["is_alive"] for node in dispatcher["nodes"]]
+
     until(in_the_middle, "a trial has ended and another one runs", within_s=PATIENCE_S)
     before = sweep()
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    until(lambda: nodes() == [True, True, False], "the dispatcher tells of the node that is gone")
     page = until(lambda: (now := sweep())["state"] in ("SUCCEEDED", "FAILED") and now, "it ends", within_s=PATIENCE_S)
 
     assert [trial["state"] for trial in page["trials"]] == ["SUCCEEDED"] * 4, page["trials"]

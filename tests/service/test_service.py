@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -78,6 +79,27 @@ def test_no_process_of_a_service_on_loopback_can_be_reached_from_elsewhere(servi
     ]
     assert len(listening) > 10
     assert set(listening) <= {"127.0.0.1", "::1"}
+    service.cancel(id)
+    service.wait_for_end(id)
+
+
+def test_the_cluster_is_told_with_what_runs_on_it(service, small_spec, until):
+    id = service.submit(small_spec())
+    service.wait_for_round(id, 1)
+
+    def dispatcher():
+        found = httpx.get(f"{service.url}/v1/cluster", timeout=30).raise_for_status().json()["dispatchers"]
+        return found[0] if found else None
+
+    found = until(dispatcher, "the dispatcher reports")
+    (node,) = found["nodes"]
+    assert (node["is_alive"], node["is_head"], found["is_silent"]) == (True, True, False)
+    assert node["has"] == found["has"]
+    assert node["has"]["cpus"] >= 1
+    assert node["has"]["memory_bytes"] > 0
+    assert [(one["id"], one["node"]) for one in found["running"]] == [(id, node["id"])]
+    assert len(found["running"]) <= found["slots"]
+    assert found["admitted"]["memory_bytes"] > 0
     service.cancel(id)
     service.wait_for_end(id)
 

@@ -19,7 +19,7 @@ from api.store.upkeep.reflection import reflected_tables
 SCHEMAS = Path(__file__).parent / "schemas"
 RELEASED = known_revisions()[:-1]
 # The order in which rows may refer to others.
-FIRST = ("experiment", "sweep")
+FIRST = ("experiment", "sweep", "study")
 
 
 def load(revision: str, url: str) -> None:
@@ -140,6 +140,16 @@ def test_every_sweep_and_its_trials_read_back_as_they_were(upgraded):
     if "sweep" in before:
         first, second = store.sweeps.trials("sweep1")
         assert (first.experiment_id, first.state, second.experiment_id) == ("trial5", State.CANCELLED, None)
+
+
+def test_every_study_and_its_cells_read_back_as_they_were(upgraded):
+    before, store = upgraded
+    for row in before.get("study", []):
+        record = store.studies.get(row["id"])
+        assert common(row, record) == {name: value for name, value in row.items() if hasattr(record, name)}
+        cells = [(cell.experiment and cell.experiment.id, cell.impossible) for cell in store.studies.cells(row["id"])]
+        assert cells == [("succeeded1", None), ("failed2", None), (None, "f is too large"), (None, None)]
+        assert record.states == {"SUCCEEDED": 1, "DIVERGED": 1, "IMPOSSIBLE": 1, "DELETED": 1}
 
 
 def test_what_was_running_can_go_on(upgraded):

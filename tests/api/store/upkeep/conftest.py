@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from api.domain.admission import Resources
+from api.domain.cluster import Node
 from api.domain.states import State
 from api.routes.examples import example_spec
 from api.store import Store
@@ -54,6 +56,9 @@ def fill(store: Store) -> None:
     store.delete(last)
     _fill_study(store, spec)
     _fill_beside(store)
+    has = Resources(cpus=0.5, memory_bytes=2**33)
+    node = Node(id="n", name="näme", address="10.0.0.1", is_alive=True, is_head=True, has=has)
+    store.dispatchers.note("d", slots=1, nodes=[node])
 
 
 def _fill_study(store: Store, spec: ExperimentSpec) -> None:
