@@ -140,6 +140,21 @@ def test_slow_convergence_says_why(make_spec: MakeSpec, overrides: list[str], ca
     assert cause in diagnosis.message
 
 
+def test_a_high_effective_rank_is_told_of_where_one_probe_a_round_cannot_do(make_spec: MakeSpec) -> None:
+    features = "data={kind: synthetic, samples: 600, features: 800}"  # as long in every direction
+    one_probe = ("clients={count: 1, batch_size: 64, local_steps: 1}", "method.zeroth_order={mu: 1e-3, probes: 1}")
+    # Five times that rate diverges, and at this one 1,500 rounds take the loss to a tenth: it is slow, not stuck.
+    rate = "method.client_optimizer.lr=0.0006"
+    spectrum = "evaluation.spectrum={every: 50, samples: 64, probes: 2, lanczos_steps: 8}"
+    spec = make_spec(*STUCK, features, "model.front=[32]", *one_probe, rate, spectrum)
+    diagnosis = found(spec, "slow_convergence")
+    rank = diagnosis.figures["effective_rank"]
+    assert diagnosis.figures["rounds_needed"] == pytest.approx(2.3 * (rank + 2))
+    assert rank > 25
+    assert f"the effective rank is {rank:.3g}" in diagnosis.message
+    assert "Use more probes" in diagnosis.advice
+
+
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
