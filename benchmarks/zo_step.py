@@ -20,6 +20,7 @@ from typing import Any, Final, get_args
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.pairs import Pair, Report, options, ratio, time_pairs
 from heron_ray.methods import Client
@@ -29,6 +30,7 @@ from heron_ray.models import SplitModel, build_model
 from heron_ray.models.compiled import compiled_forwards
 from heron_ray.models.lora import adapt
 from heron_ray.optimizers import make_optimizer
+from heron_ray.simulation.freed_memory import keep_freed_memory
 from heron_ray.simulation.setup import BLOCK
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.method import DirectionLaw, HeronMethod
@@ -234,8 +236,44 @@ def measure(name: str, variant: str, clients: int, pairs: int, report: Report, *
         report.add(ratio(f"{where}: step / {label}", per_client, target))
 
 
+class Convolutions(TorchDispatchMode):
+    """Takes down the convolutions of what runs under it, to run them alone."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._calls: list[Callable[[], object]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Let it be, and note it where it is one."""
+        call = partial(func, *args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default:
+            self._calls.append(call)
+        return call()
+
+    def run(self, count: int) -> None:
+        """All of them, so many times."""
+        with torch.no_grad():
+            for _ in range(count):
+                for call in self._calls:
+                    call()
+
+
+def measure_convolutions(name: str, pairs: int, report: Report) -> None:
+    """What no compiler and no cheaper probe can take from a step: the convolutions of its q + 1 passes."""
+    bench = Bench(CASES[name])
+    with Convolutions() as convolutions:
+        bench.forwards(1)
+    found = time_pairs(partial(convolutions.run, PROBES + 1), partial(bench.forwards, 2 * PROBES), pairs=pairs)
+    report.add(ratio(f"{name}: convolutions alone of {PROBES + 1} passes / {2 * PROBES} forwards", found))
+
+
 def breakdown(pairs: int, report: Report) -> None:
-    """The pieces of the MLP's step, each beside the bare 2q forward passes."""
+    """The pieces of the MLP's step, and the convolutions of the others', each beside the bare 2q forward passes."""
+    for name in ("cnn", "resnet"):
+        measure_convolutions(name, pairs, report)
     bench = Bench(CASES["mlp"])
     vector, steps, d = bench.vector, bench.case.steps, len(bench.vector)
     u, lr = torch.randn(d, generator=torch.Generator().manual_seed(0)), 1e-6
@@ -279,9 +317,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--compile", action="store_true", help="compile the step's forward passes, where a case is for that")
-    parser.add_argument("--breakdown", action="store_true", help="the pieces of the MLP's step, in place of the cases")
+    parser.add_argument(
+        "--breakdown",
+        action="store_true",
+        help="the pieces of the MLP's step and the convolutions of the others, in place of the cases",
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every executor does
     asked = {"probes": PROBES, "batch": BATCH, "difference": "forward", "compile": chosen.compile}
     report = Report({"benchmark": "zo_step", **asked}, chosen.json)
     if chosen.breakdown:

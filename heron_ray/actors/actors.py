@@ -11,6 +11,7 @@ import torch
 
 from heron_ray.data.dataset import Dataset, Split
 from heron_ray.data.partition import Shards
+from heron_ray.simulation.freed_memory import keep_freed_memory
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 from heron_ray.simulation.trace import ProcessTrace, Recorder, Seam, models_known, traced
@@ -34,6 +35,7 @@ class RoleActor:
         """Build the role for a run."""
         setup = unpack_setup(packed)
         torch.set_num_threads(setup.spec.compute.threads)
+        keep_freed_memory()
         self._recorder, self._recording = Recorder(self.role_name), ExitStack()
         with models_known(self._recorder):
             self._role = type(self).role_class(setup)

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 
 from heron_ray.simulation.executor import Reference
+from heron_ray.simulation.freed_memory import keep_freed_memory, return_freed_memory
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 
@@ -57,14 +58,16 @@ class LocalExecutor:
         if self._threads is None:
             self._threads = torch.get_num_threads()
         torch.set_num_threads(setup.spec.compute.threads)
+        keep_freed_memory()
         self.hosts: Sequence[LocalRole] = [LocalRole(ClientHost(setup))]
         self.main_server = LocalRole(MainServer(setup))
         self.federation_server = LocalRole(FederationServer(setup))
 
     def close(self) -> None:
-        """Give the process its own number of threads back."""
+        """Give the process its own number of threads back, and the kernel the memory that was freed."""
         if self._threads is not None:
             torch.set_num_threads(self._threads)
+            return_freed_memory()
 
     def get(self, reference: Reference) -> Any:
         """The reference is the value."""
