@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.pairs import Pair, Report, options, ratio, time_pairs
+from heron_ray.allocator import keep_freed_memory
 from heron_ray.methods import Client
 from heron_ray.methods.heron import Heron
 from heron_ray.methods.method import direction_seeds
@@ -30,7 +31,6 @@ from heron_ray.models import SplitModel, build_model
 from heron_ray.models.compiled import compiled_forwards
 from heron_ray.models.lora import adapt
 from heron_ray.optimizers import make_optimizer
-from heron_ray.simulation.freed_memory import keep_freed_memory
 from heron_ray.simulation.setup import BLOCK
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.method import DirectionLaw, HeronMethod

@@ -19,6 +19,7 @@ from api.dispatcher.leases import DATABASE_VARIABLE
 from api.dispatcher.settings import DispatcherSettings
 from api.logs import LogFormat, start_logging
 from api.store import Store
+from heron_ray.allocator import share_arenas
 
 
 def main() -> None:
@@ -33,6 +34,8 @@ def main() -> None:
     parser.add_argument("--log-format", type=LogFormat, default=LogFormat.TEXT, help="text or json")
     arguments = parser.parse_args()
     start_logging(arguments.log_format)
+    # A thread per running experiment and call comes and goes here.
+    share_arenas()
     ray.init(
         address=arguments.ray_address,
         namespace=arguments.owner,

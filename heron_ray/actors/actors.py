@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import torch
 
+from heron_ray.allocator import keep_freed_memory
 from heron_ray.data.dataset import Dataset, Split
 from heron_ray.data.partition import Shards
-from heron_ray.simulation.freed_memory import keep_freed_memory
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 from heron_ray.simulation.trace import ProcessTrace, Recorder, Seam, models_known, traced

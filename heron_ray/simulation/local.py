@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import torch
 
+from heron_ray.allocator import keep_freed_memory, return_freed_memory
 from heron_ray.simulation.executor import Reference
-from heron_ray.simulation.freed_memory import keep_freed_memory, return_freed_memory
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 
