@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     ADAPTERS = 11
     SPECTRUM = 20
     AGGREGATION = 21
+    ROOT = 22
     FEATURES = 30
     DEVICE = 40
     LINK = 41

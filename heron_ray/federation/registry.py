@@ -35,6 +35,7 @@ from heron_ray.federation.defences.loss_filter import LossFilter
 from heron_ray.federation.defences.norm_filter import NormFilter
 from heron_ray.federation.defences.pooled_updates import PooledUpdates
 from heron_ray.federation.dnc import Dnc
+from heron_ray.federation.fltrust import Fltrust
 from heron_ray.federation.fools_gold import FoolsGold
 from heron_ray.federation.geometric_median import GeometricMedian
 from heron_ray.federation.krum import Krum
@@ -63,6 +64,7 @@ RULES: Final[Mapping[str, Callable[[Any], AggregationRule]]] = {
     "centered_clipping": CenteredClipping,
     "clipped_clustering": ClippedClustering,
     "dnc": Dnc,
+    "fltrust": Fltrust,
     "fools_gold": FoolsGold,
     "geometric_median": GeometricMedian,
     "krum": Krum,

@@ -32,6 +32,9 @@ class AggregationRule(ABC):
             client: Whose it is. None: nobody's in particular, which rules that know clients refuse.
         """
 
+    def trust(self, reference: Float32Array) -> None:  # noqa: B027 - most rules know no other measure than the updates
+        """Take the server's own update of this round [P]; before `result`, of rules whose section `NEEDS_ROOT`."""
+
     @abstractmethod
     def result(self, draw: np.random.Generator | None = None) -> Float32Array:
         """The joined update [P]; leaves the rule ready for the next round.

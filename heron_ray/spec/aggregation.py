@@ -26,6 +26,9 @@ class _Rule(Section):
     NEEDS_MORE: ClassVar[bool] = False
     """Whether the joined update depends on more than the round's vectors: on earlier rounds, on chance, or on clients."""
 
+    NEEDS_ROOT: ClassVar[bool] = False
+    """Whether the federation server must train on clean samples of its own, to have a measure of updates."""
+
     kind: str
     before: tuple[PreAggregatorSpec, ...] = Field(
         default=(),
@@ -307,6 +310,35 @@ class ClippedClusteringAggregation(_Rule):
     memory: int = Field(default=1000, ge=1, le=1_000_000, description="Norms of so many rounds are remembered.")
 
 
+class FltrustAggregation(_Rule):
+    """Updates that point as the server's own does, brought to its length and weighted by their cosine with it."""
+
+    NEEDS_MORE: ClassVar[bool] = True
+    NEEDS_ROOT: ClassVar[bool] = True
+
+    kind: Literal["fltrust"] = Field(
+        description="The updates at the length of the server's own, weighted by their cosine with it where that is above 0 "
+        "(Cao et al., arXiv 2012.13995)."
+    )
+    samples: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Clean samples that the federation server trains on in every round, drawn from the validation split.",
+    )
+
+    def vectors_held(self, cohort: int, clients: int) -> int:
+        """One more, the server's own."""
+        return super().vectors_held(cohort, clients) + 1
+
+    def bound(self, vectors: int) -> tuple[str, str] | None:
+        """Every vector must be one client's."""
+        del vectors
+        if self.before:
+            return "before", "fltrust measures each client's own update: use no pre-aggregators"
+        return None
+
+
 class FoolsGoldAggregation(_Rule):
     """Clients whose updates of all rounds point the same way lose weight: made against many clients of one attacker."""
 
@@ -337,6 +369,7 @@ AggregationSpec: TypeAlias = Annotated[
     | CenteredClippingAggregation
     | ClippedClusteringAggregation
     | DncAggregation
+    | FltrustAggregation
     | FoolsGoldAggregation
     | GeometricMedianAggregation
     | MdaAggregation

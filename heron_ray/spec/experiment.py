@@ -98,6 +98,7 @@ class ExperimentSpec(Section):
                 "evaluation.estimator_quality",
                 f"{self.method.kind}'s clients make no zeroth-order estimate to be judged: use false",
             )
+        self._require_a_root_that_can_train()
         self._require_client_losses_that_are_known()
         self._require_leakage_that_can_be_seen()
         if (spectrum := self.evaluation.spectrum) is not None:
@@ -111,6 +112,22 @@ class ExperimentSpec(Section):
                     "evaluation.spectrum.every", f"{spectrum.every} is no multiple of evaluation.every={self.evaluation.every}"
                 )
         return self
+
+    def _require_a_root_that_can_train(self) -> None:
+        method, kind = self.method, self.aggregation.kind
+        if not self.aggregation.NEEDS_ROOT:
+            return
+        if method.waits_for_server:
+            raise contradiction(
+                "aggregation.kind",
+                f"{kind} needs a round at the federation server alone, and {method.kind}'s clients wait for the main server",
+            )
+        keeps_head = method.trains_auxiliary and not method.averages_auxiliary
+        if keeps_head or getattr(method, "client_optimizer_lifetime", "round") == "run":
+            raise contradiction(
+                "aggregation.kind",
+                f"{kind} needs a round that begins with what is broadcast, and these clients keep more from round to round",
+            )
 
     def _require_client_losses_that_are_known(self) -> None:
         every, cohort = self.evaluation.client_losses, self.clients.cohort

@@ -10,6 +10,11 @@ CASES = {
     "gaussian": ["attack={kind: gaussian, byzantine: 2, start_round: 2}", "aggregation={kind: trimmed_mean, f: 1}"],
     "label_flip": ["attack={kind: label_flip, byzantine: 2, start_round: 2}", "aggregation={kind: median}"],
     "sign_flip": ["attack={kind: sign_flip, byzantine: 2, start_round: 2}", "aggregation={kind: krum, f: 1, m: 2}"],
+    "measured by the server's own update": [
+        "method.kind=cse_fsl",
+        "attack={kind: ipm, byzantine: 2}",
+        "aggregation={kind: fltrust, samples: 50}",
+    ],
     "colluding on updates, uploads filtered": [
         "attack={kind: free_rider, byzantine: 2, sigma: 0.1}",
         "smashed_defence={kind: norm_filter, deviations: 1, warmup: 5, window: 20}",

@@ -32,6 +32,7 @@ SECTIONS: list[dict[str, Any]] = [
     {"kind": "centered_clipping", "tau": 10.0},
     {"kind": "clipped_clustering"},
     {"kind": "dnc", "f": 2},
+    {"kind": "fltrust"},
     {"kind": "fools_gold"},
     {"kind": "geometric_median"},
     {"kind": "mda", "f": 2},
@@ -65,8 +66,9 @@ def join(
     seed: int = 0,
     clients: list[int] | None = None,
 ) -> Float32Array:
-    """What a fresh rule makes of updates [n, P] of the clients 0, 1, ..."""
+    """What a fresh rule makes of updates [n, P] of the clients 0, 1, ...; the server's own is (1, 1, ...)."""
     rule = make_rule(parse(section))
+    rule.trust(np.ones(updates.shape[1], dtype=np.float32))
     for number, update in enumerate(updates):
         rule.add(update, 1 if samples is None else samples[number], number if clients is None else clients[number])
     return rule.result(generator(seed))

@@ -86,7 +86,8 @@ def test_every_rule_takes_every_pre_aggregator_that_leaves_it_what_it_needs(
     section: dict[str, Any], step: dict[str, Any]
 ) -> None:
     whole = {**section, "before": [step]}
-    if section["kind"] in ("monna", "fools_gold") and step["kind"] == "bucketing":
+    knows_clients = section["kind"] in ("monna", "fools_gold") and step["kind"] == "bucketing"
+    if knows_clients or section["kind"] == "fltrust":
         assert parse(whole).fault(40) is not None
         return
     updates = bundle(4, n=40, f=1)
@@ -183,6 +184,6 @@ def test_what_cannot_work_is_refused_by_path_with_the_way_out(overrides: list[st
 @pytest.mark.parametrize("section", SECTIONS, ids=str)
 def test_memory_is_counted_for_what_a_rule_holds(section: dict[str, Any]) -> None:
     spec: AggregationSpec = parse(section)
-    held = {"mean": 0, "norm_bounding": 0, "fools_gold": 10 + 30}.get(spec.kind, 10)
+    held = {"mean": 0, "norm_bounding": 0, "fools_gold": 10 + 30, "fltrust": 10 + 1}.get(spec.kind, 10)
     assert spec.vectors_held(10, 30) == held
     assert parse({**section, "before": [{"kind": "static_clipping"}]}).vectors_held(10, 30) == held + 20

@@ -62,7 +62,7 @@ def test_the_order_of_the_clients_changes_no_bit_of_a_rule_that_sorts(
     assert np.array_equal(join(section, updates[order]), join(section, updates))
 
 
-@pytest.mark.parametrize("section", but(*SHORTENING, "geometric_median", "fools_gold"), ids=str)
+@pytest.mark.parametrize("section", but(*SHORTENING, "geometric_median", "fltrust", "fools_gold"), ids=str)
 @given(seed=SEEDS, shift=st.integers(-64, 64), scale=st.sampled_from([0.25, 2.0, 8.0]))
 @settings(max_examples=10, deadline=None)
 def test_moving_or_stretching_all_updates_moves_or_stretches_the_result_of_a_rule_without_a_place_of_its_own(
@@ -93,7 +93,7 @@ def test_moving_or_stretching_all_updates_moves_or_stretches_the_result(
     np.testing.assert_allclose(join(section, moved), scale * join(section, updates) + shift, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("section", but("fools_gold", "centered_clipping"), ids=str)
+@pytest.mark.parametrize("section", but("fltrust", "fools_gold", "centered_clipping"), ids=str)
 @given(update=hnp.arrays(np.float32, st.integers(1, 6), elements=VALUES))
 @settings(max_examples=20, deadline=None)
 def test_clients_that_agree_get_their_way(section: dict[str, object], update: Float32Array) -> None:
@@ -251,7 +251,7 @@ def test_claiming_many_samples_does_not_help_with_a_robust_rule(section: dict[st
     assert np.array_equal(join(section, updates), join(section, updates, samples=[1] * (N - 1) + [10**6]))
 
 
-@pytest.mark.parametrize("section", but("centered_clipping", "clipped_clustering", "fools_gold"), ids=str)
+@pytest.mark.parametrize("section", but("centered_clipping", "clipped_clustering", "fltrust", "fools_gold"), ids=str)
 def test_a_rule_forgets_the_round_it_has_joined(section: dict[str, object]) -> None:
     rule = make_rule(parse(section))
     first, second = bundle(0), bundle(1)

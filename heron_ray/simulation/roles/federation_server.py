@@ -14,9 +14,10 @@ from heron_ray.seeds import Purpose, derive, generator
 from heron_ray.simulation.messages import ClientState, Message, Scripts, Updates
 from heron_ray.simulation.roles.collusion import Collusion, attacked_place, colluding
 from heron_ray.simulation.roles.protection import central_noise
+from heron_ray.simulation.roles.root_client import RootClient
 from heron_ray.simulation.roles.scrutiny import Scrutineer, Scrutiny
 from heron_ray.simulation.setup import Setup
-from heron_ray.spec.aggregation import MeanAggregation
+from heron_ray.spec.aggregation import FltrustAggregation, MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
 
 _CARRIED = "carried."
@@ -33,6 +34,8 @@ class FederationServer:
         self._method = make_method(setup.spec.method)
         self._seed = setup.spec.seed
         self._rule = make_rule(setup.spec.aggregation)
+        aggregation = setup.spec.aggregation
+        self._root = RootClient(setup, aggregation.samples) if isinstance(aggregation, FltrustAggregation) else None
         self._rule_state = f"rule.{setup.spec.aggregation.kind}."
         self._replica = FlatVector(setup.build_model().parts(self._method.client_parts))
         self._vector = self._replica.numpy(self._method.shared_parts)
@@ -144,6 +147,8 @@ class FederationServer:
         for client in discarded:
             del self._carried[client]
         if self._collected:
+            if self._root is not None:
+                self._rule.trust(self._root.update(round, self._vector))
             if self._collusion is not None:
                 for update, samples, client in self._collusion.take(self._rule, lambda: self._draw(round)):
                     self._scrutineer.see([client], update[None])
