@@ -26,10 +26,18 @@ def _build_gpt2(*arguments: Any) -> SplitModel:
     return build_gpt2(*arguments)
 
 
+def _build_vit(*arguments: Any) -> SplitModel:
+    """The same for vision transformers."""
+    from heron_ray.models.vit import build_vit
+
+    return build_vit(*arguments)
+
+
 BUILDERS: Final[Mapping[str, Callable[..., SplitModel]]] = {
     "mlp": build_mlp,
     "cnn": build_cnn,
     "resnet18": build_resnet18,
+    "vit": _build_vit,
     "gpt2": _build_gpt2,
     "plugin": build_plugin,
 }

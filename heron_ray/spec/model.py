@@ -10,6 +10,7 @@ from heron_ray.spec.gpt2 import Gpt2Model
 from heron_ray.spec.lora import LoraSpec
 from heron_ray.spec.plugins import PluginModel
 from heron_ray.spec.section import Section
+from heron_ray.spec.vit import VitModel
 
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
 Widths = Annotated[tuple[Width, ...], Field(max_length=64)]
@@ -219,4 +220,6 @@ class Resnet18Model(Section):
         return 2 if self.stem == "imagenet" else 0
 
 
-ModelSpec: TypeAlias = Annotated[MlpModel | CnnModel | Resnet18Model | Gpt2Model | PluginModel, Field(discriminator="kind")]
+ModelSpec: TypeAlias = Annotated[
+    MlpModel | CnnModel | Resnet18Model | VitModel | Gpt2Model | PluginModel, Field(discriminator="kind")
+]

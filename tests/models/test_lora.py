@@ -40,6 +40,7 @@ IMAGES = "data={kind: parquet, path: x, height: 16, width: 16}"
 MODELS = {
     "mlp": ["model.kind=mlp"],
     "cnn": [IMAGES, "model={kind: cnn, front: [4], back: [6], auxiliary: {kind: linear}}"],
+    "vit": [IMAGES, "model={kind: vit, width: 8, blocks: 2}"],
     "resnet18": [IMAGES, "model={kind: resnet18, width: 4, auxiliary: {kind: pooled_linear}}"],
 }
 

@@ -22,6 +22,7 @@ STRIPES = "data={kind: image_folder, path: stripes, classes: 2, height: 8, width
 MODELS = {
     "mlp": [],
     "adapters": ["method.kind=split_lora", "model.lora={rank: 4}"],
+    "vit": [STRIPES, "model={kind: vit, width: 8, blocks: 2}"],
     "resnet18": [STRIPES, "model={kind: resnet18, width: 4, cut: 1, auxiliary: {kind: pooled_linear}}"],
 }
 # The three lines of the docs, and what is asked of them here.
