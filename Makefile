@@ -42,6 +42,7 @@ lint: setup
 bench: setup
 	$(BIN)/python -m benchmarks.zo_step --json benchmarks/results/zo_step.json
 	$(BIN)/python -m benchmarks.zo_step --compile --json benchmarks/results/zo_step-compiled.json
+	$(BIN)/python -m benchmarks.zo_step --breakdown --json benchmarks/results/zo_step-breakdown.json
 	$(BIN)/python -m benchmarks.heron_round --json benchmarks/results/heron_round.json
 	$(BIN)/python -m benchmarks.startup --json benchmarks/results/startup.json
 	$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale.json
