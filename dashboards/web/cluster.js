@@ -34,7 +34,7 @@ function card(first) {
     h("h2", {}, "Dispatcher ", h("code", {}, first.owner), h("span", { class: "aside" }, "heard of ", seen)),
     silent,
     h("dl", { class: "tiles four" }, tiles.map(({ name, value }) => h("div", {}, h("dt", {}, name), value))),
-    h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": label }, h("table", {}, head(NODES), rows.body)),
+    h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": label }, h("table", { class: "nodes" }, head(NODES), rows.body)),
   );
   const update = (latest) => {
     const { admitted, has, running } = latest;
@@ -67,7 +67,7 @@ function nodeRow({ id, name, address }) {
 function queued() {
   const length = h("strong");
   const rows = new Rows(h("tbody"), (one) => one.id, queueRow);
-  const table = h("table", {}, head(["Experiment", "Submitted", "Why it waits"]), rows.body);
+  const table = h("table", { class: "queue" }, head(["Experiment", "Submitted", "Why it waits"]), rows.body);
   const all = h("a", { class: "aside", href: "/experiments?state=QUEUED", hidden: true }, "All of them");
   const element = h("section", { class: "card wide" }, h("h2", {}, "Queue: ", length, all), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Queue" }, table));
   const update = (latest) => {
