@@ -14,16 +14,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from heron_ray.errors import MissingToolError, SinkError
 from heron_ray.reports import Record
-from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, RunResult, Simulation, Tee
+from heron_ray.simulation import Checkpointer, LocalExecutor, RunResult, Simulation, Tee
 from heron_ray.simulation.events import RoundFinished
 from heron_ray.trackers import Run, TrackerSink, tell
 from heron_ray.trackers.mlflow import MLflow
 from heron_ray.trackers.tensorboard import TensorBoard
-from tests.conftest import spec_from
+from tests.trackers.conftest import SPEC, Points
 
-SPEC = spec_from("compute.checkpoint_every=1")
 RUN = Run(name=SPEC.name, key=SPEC.trajectory_hash(), spec=SPEC.canonical())
-Points = dict[str, list[tuple[int, float]]]
 
 
 @pytest.fixture(autouse=True)
@@ -60,20 +58,6 @@ class KillAfter:
     def emit(self, event) -> None:
         if isinstance(event, RoundFinished) and event.round == self._round:
             raise KilledError
-
-
-@pytest.fixture(scope="module")
-def undisturbed() -> tuple[RunResult, Points]:
-    """The run's result and its points without any tracker."""
-    told = ListSink()
-    with LocalExecutor() as executor:
-        result = Simulation(SPEC, executor, sink=told).run()
-    points: Points = {}
-    for event in told.events:
-        if isinstance(event, RoundFinished):
-            for name, value in event.metrics.items():
-                points.setdefault(name, []).append((event.round, value))
-    return result, points
 
 
 def run_told(tracker, folder: Path, *, kill_after: int | None = None) -> RunResult:
