@@ -12,8 +12,8 @@ from typing import Final
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
-KEPT_BYTES: Final = 2**30
-"""Blocks up to this size come from the heap, and so much of its end may be free."""
+KEPT_BYTES: Final = (2**30, 2**25)
+"""Blocks up to this size come from the heap, and so much of its end may be free; an older glibc takes the second at most."""
 
 ARENAS: Final = 2
 
@@ -25,8 +25,9 @@ def keep_freed_memory() -> None:
     pass whose activations have megabytes spends a tenth of its time there, in some processes and not in others. Kept, a block
     is there for the next pass (docs/decisions/0027-freed-memory-stays.md).
     """
-    _set(M_MMAP_THRESHOLD, KEPT_BYTES)
-    _set(M_TRIM_THRESHOLD, KEPT_BYTES)
+    # Either setting ends glibc's own adjustment of both, so the second makes things worse where the first is refused.
+    if any(_set(M_MMAP_THRESHOLD, size) for size in KEPT_BYTES):
+        _set(M_TRIM_THRESHOLD, KEPT_BYTES[0])
 
 
 def return_freed_memory() -> None:
@@ -43,9 +44,10 @@ def share_arenas() -> None:
     _set(M_ARENA_MAX, ARENAS)
 
 
-def _set(parameter: int, value: int) -> None:
-    if (mallopt := _function("mallopt")) is not None:
-        mallopt(parameter, value)
+def _set(parameter: int, value: int) -> bool:
+    """Whether the C library has taken it."""
+    mallopt = _function("mallopt")
+    return mallopt is not None and mallopt(parameter, value) == 1
 
 
 def _function(name: str) -> ctypes._NamedFuncPointer | None:

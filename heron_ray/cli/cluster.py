@@ -28,7 +28,7 @@ def command(url: str, key: str | None, as_json: bool) -> None:
         print_json(cluster.raw)
         return
     if not cluster.dispatchers:
-        click.echo("no dispatcher has reported yet: nothing runs until one does")
+        click.echo("no dispatcher has reported yet: what is queued waits until one does")
     for dispatcher in cluster.dispatchers:
         _print_dispatcher(dispatcher)
     _print_queue(cluster.queue)

@@ -21,7 +21,7 @@ from heron_ray.spec import ExperimentSpec
 
 _FLOOR = ("driver", "floor")
 _GOLDEN_RATIO = 0.6180339887498949
-_ONE_ROLE_ONLY = {"aggregation", "checkpoint", "evaluation", "replay", "round"}
+_ONE_ROLE_ONLY = {"aggregation", "checkpoint", "evaluation", "reference", "replay", "round"}
 """Parts that need no role's name before them."""
 
 

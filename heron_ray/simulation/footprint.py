@@ -64,16 +64,18 @@ def footprint(spec: ExperimentSpec, *, distributed: bool) -> Footprint:
     """
     hosts = spec.compute.actors if distributed else 1
     processes = 1 + hosts + _SERVERS if distributed else 1
+    # A root client is one more, where the federation server is.
+    clients = hosts + (1 if spec.aggregation.NEEDS_ROOT else 0)
     peak = client_costs(spec).client_peak_bytes
     model = initial_model(spec, "meta")
     # What adapters leave as it is, every host and server holds once.
     frozen = sum(constant.nbytes for constant in constants(model.front, model.auxiliary, model.back))
-    servers = _server_bytes(spec, model) + frozen * ((hosts + _SERVERS) if distributed else 1 + _SERVERS)
+    servers = _server_bytes(spec, model) + frozen * (clients + _SERVERS)
     data = _data_bytes(spec) * (2 if distributed else 1)
     return Footprint(
         cpus=float(hosts * spec.compute.threads),
         gpus=1.0 if spec.compute.device == "cuda" else 0.0,
-        memory_bytes=processes * BASE_BYTES + hosts * peak + servers + data,
+        memory_bytes=processes * BASE_BYTES + clients * peak + servers + data,
         client_peak_bytes=peak,
     )
 

@@ -29,6 +29,7 @@ from heron_ray.optimizers import Optimizer
 from heron_ray.simulation import simulation
 from heron_ray.simulation.plan import planner
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer, client_host
+from heron_ray.simulation.roles.root_client import RootClient
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.zo import ZerothOrderEstimator
@@ -84,6 +85,7 @@ SEAMS = (
         for name in ("broadcast", "shared_parts", "kept_states", "keep", "collect", "exchange", "aggregate")
     ),
     Seam(FederationServer, "_replay", "replay", whole=True),
+    Seam(RootClient, "update", "reference", whole=True),
     Seam(Client, "direction_seeds", "draws"),
     *(Seam(ZerothOrderEstimator, name, "draws") for name in ("_hold", "_normaliser", "_next")),
     *(Seam(ZerothOrderEstimator, name, "axpy", probes=True) for name in ("probe", "outputs")),

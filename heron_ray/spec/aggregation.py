@@ -338,6 +338,10 @@ class FltrustAggregation(_Rule):
             return "before", "fltrust measures each client's own update: use no pre-aggregators"
         return None
 
+    def bound_to_federation_server(self) -> str | None:
+        """The reference is made there."""
+        return "it measures whole updates by one that the federation server makes itself"
+
 
 class FoolsGoldAggregation(_Rule):
     """Clients whose updates of all rounds point the same way lose weight: made against many clients of one attacker."""

@@ -122,6 +122,11 @@ class ExperimentSpec(Section):
                 "aggregation.kind",
                 f"{kind} needs a round at the federation server alone, and {method.kind}'s clients wait for the main server",
             )
+        if self.edge is not None and self.edge.buffer is not None and self.edge.buffer.weight != "constant":
+            raise contradiction(
+                "edge.buffer.weight",
+                f"{kind} brings every update to one length, which would undo the weight of a late one: use constant",
+            )
         keeps_head = method.trains_auxiliary and not method.averages_auxiliary
         if keeps_head or getattr(method, "client_optimizer_lifetime", "round") == "run":
             raise contradiction(

@@ -10,6 +10,7 @@ import pytest
 from heron_ray.errors import DataError
 from heron_ray.federation import make_rule
 from heron_ray.simulation import LocalExecutor, RunResult, Simulation
+from heron_ray.simulation.footprint import footprint
 from heron_ray.simulation.roles import FederationServer
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec, load_spec
@@ -115,6 +116,28 @@ def test_what_has_no_round_of_its_own_at_the_server_is_refused(overrides: list[s
     require_refusal(overrides, path, words)
 
 
+def test_a_weight_of_late_updates_would_be_undone_and_is_refused() -> None:
+    devices = "[{profile: phone}, {profile: microcontroller}]"
+    population = f"{{kind: mixture, devices: {devices}, links: [{{profile: lte}}]}}"
+    edge = f"edge={{population: {population}, buffer: {{size: 3}}}}"
+    require_refusal([TRUST, edge], "edge.buffer.weight", "would undo the weight of a late one: use constant")
+
+
+def test_the_servers_own_round_is_no_clients_time(make_spec: MakeSpec) -> None:
+    from heron_ray.simulation.trace import Recorder, models_known, traced
+
+    recorder = Recorder("driver")
+    with models_known(recorder), LocalExecutor() as executor, traced(recorder, executor.seams()):
+        Simulation(make_spec("method.kind=cse_fsl", TRUST), executor).run()
+    totals = recorder.result().totals
+    assert ("federation_server", "reference") in totals
+
+
+def test_memory_is_counted_for_the_servers_own_client(make_spec: MakeSpec) -> None:
+    plain, trusting = (footprint(make_spec(rule), distributed=True) for rule in ("aggregation.kind=median", TRUST))
+    assert trusting.memory_bytes >= plain.memory_bytes + plain.client_peak_bytes
+
+
 def test_more_clean_samples_than_there_are_is_an_error(make_spec: MakeSpec) -> None:
-    with pytest.raises(DataError, match=r"aggregation\.samples=100000 clean samples cannot be drawn"):
+    with pytest.raises(DataError, match=r"aggregation\.samples=100000 clean samples cannot be drawn.*"):
         run(make_spec("aggregation={kind: fltrust, samples: 100000}"))

@@ -35,7 +35,7 @@ class RootClient:
         if samples > len(validation):
             raise DataError(
                 f"aggregation.samples={samples} clean samples cannot be drawn from a validation split of {len(validation)}",
-                hint="ask for fewer, or enlarge data.validation",
+                hint=f"use aggregation.samples={len(validation)} or less",
             )
         draw = generator(derive(spec.seed, Purpose.ROOT))
         rows = torch.from_numpy(np.sort(draw.choice(len(validation), size=samples, replace=False)))
