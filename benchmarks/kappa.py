@@ -1,9 +1,9 @@
 """What kappa is along HERON's own runs: the effective rank of the client loss's Hessian, during training.
 
-`python -m benchmarks.kappa` runs two of the shipped experiments with `evaluation.spectrum`, records the series and the
+`python -m benchmarks.kappa` runs three of the shipped experiments with `evaluation.spectrum`, records the series and the
 density before the first and after the last round in benchmarks/results/kappa.json, and prints the table of docs/landscape.md.
 With `--figure FILE.svg` it draws the recorded densities and runs nothing. The folder that HERON_DATA_DIR names holds
-CIFAR-10.
+CIFAR-10, E2E NLG and the warmed model of docs/language.md.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ CASES: Final[Mapping[str, Case]] = {
     "digits": Case(spec="digits-heron.yaml", overrides=("evaluation.every=20",), spectrum="{every: 20}"),
     "resnet18": Case(
         spec="methods/cifar10.yaml", overrides=("rounds=100", "evaluation.every=10"), spectrum="{every: 10, samples: 128}"
+    ),
+    "gpt2": Case(
+        spec="gpt2/e2e-heron.yaml",
+        overrides=("rounds=10", "evaluation.every=5", "data.test_samples=50"),
+        spectrum="{every: 5, samples: 8, probes: 4, lanczos_steps: 12}",
     ),
 }
 
