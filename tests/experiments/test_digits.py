@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from heron_ray.simulation import LocalExecutor, RunResult, Simulation
+from heron_ray.simulation.profile import client_costs
 from heron_ray.spec import ExperimentSpec, load_spec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -40,3 +41,11 @@ def test_a_trained_client_beats_a_frozen_one_well_before_the_end() -> None:
     assert heron.test_accuracy > control.test_accuracy + 0.08
     assert twin.test_accuracy > control.test_accuracy + 0.15
     assert heron.auxiliary_accuracy > 0.7
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("method", "tflop"), [("split_lora", 1.371), ("cse_fsl", 2.912), ("heron", 2.858)])
+def test_a_step_of_the_papers_gpt2_medium_costs_what_its_page_says(method: str, tflop: float) -> None:
+    spec, _ = load_spec(EXPERIMENTS / "paper" / "gpt2-medium-heron.yaml", [f"method.kind={method}"])
+    assert 2 * client_costs(spec).client_macs_per_step / 1e12 == pytest.approx(tflop, abs=5e-4)
+    assert f"| {tflop} |" in (EXPERIMENTS.parent / "docs" / "paper.md").read_text(encoding="utf-8")
