@@ -27,7 +27,7 @@ def costs(kind: str) -> Profile:
 
 
 def test_the_experiments_differ_in_method_and_rounds_alone() -> None:
-    assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted(f"resnet18-{kind}" for kind in METHODS)
+    assert sorted(path.stem for path in FOLDER.glob("resnet18-*.yaml")) == sorted(f"resnet18-{kind}" for kind in METHODS)
     settings: list[dict[str, Any]] = []
     for kind in METHODS:
         spec = shipped(kind)

@@ -43,6 +43,7 @@ OPERATIONS = {
     "read_metrics",
     "retry_experiment",
     "show_catalogue",
+    "show_cluster",
     "show_experiment",
     "show_schema",
     "export_experiment",
