@@ -2,7 +2,7 @@
 
 `python -m benchmarks.privacy` runs experiments/privacy/digits-smashed.yaml and digits-updates.yaml with each method and sigma
 that is not recorded yet, attacks the smashed data of the former with `heron invert`'s decoder at the last round, records all of
-it in benchmarks/results/privacy.json and puts the tables into docs/privacy.md; `--figure FILE.html` draws what is recorded of
+it in benchmarks/results/privacy.json and puts the tables into docs/privacy.md; `--figure FILE.svg` draws what is recorded of
 smashed data and runs nothing. The rates are those of `benchmarks.methods`, chosen without noise.
 """
 
@@ -23,7 +23,7 @@ import torch
 from benchmarks.methods import RATES
 from benchmarks.pairs import commit, cpu
 from heron_ray.errors import DivergedError
-from heron_ray.figures import Tradeoff, privacy_tradeoff, write_html
+from heron_ray.figures import Tradeoff, for_paper, privacy_tradeoff, write_images
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, Simulation
 from heron_ray.simulation.events import RoundFinished
 from heron_ray.simulation.leakage import invert
@@ -163,11 +163,11 @@ def main() -> None:
     """Run what is not recorded yet, record it row by row, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="ROW", help="run one row again, as in smashed:heron:0.5; None is no noise")
-    parser.add_argument("--figure", type=Path, metavar="FILE.html", help="draw what is recorded; run nothing")
+    parser.add_argument("--figure", type=Path, metavar="FILE.svg", help="draw what is recorded; run nothing")
     options = parser.parse_args()
     results = load_results()
     if options.figure is not None:
-        write_html(figure(results), options.figure)
+        write_images({options.figure: for_paper(figure(results))})
         return
     for cell in cells():
         if (name(*cell) in results) if options.only is None else (name(*cell) != options.only):

@@ -59,8 +59,8 @@ def privacy_tradeoff(lines: Mapping[str, Sequence[Tradeoff]], *, title: str = "A
             )
     layout = {
         "title": {"text": title},
-        "xaxis": {"title": {"text": "inversion attack's PSNR, dB (less is better)"}, "domain": [0, 0.47]},
-        "xaxis2": {"title": {"text": "distance correlation (less is better)"}, "domain": [0.53, 1]},
+        "xaxis": {"title": {"text": "inversion's PSNR, dB"}, "domain": [0, 0.47]},
+        "xaxis2": {"title": {"text": "distance correlation"}, "domain": [0.53, 1]},
         "yaxis": {"title": {"text": "test accuracy"}, "tickformat": ".0%"},
     }
     return {"data": traces, "layout": layout}
