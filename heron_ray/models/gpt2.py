@@ -27,6 +27,7 @@ from transformers.utils import logging as transformers_logging
 
 from heron_ray.directory import DataDirectory
 from heron_ray.errors import DataError, SpecError, SpecIssue
+from heron_ray.models.seeded import built
 from heron_ray.models.split import SplitModel
 from heron_ray.spec.gpt2 import GPT2_SIZES, Gpt2Model
 
@@ -79,14 +80,7 @@ def whole_gpt2(spec: Gpt2Model, length: int, classes: int, generator: torch.Gene
         resid_pdrop=0.0,
     )
     config._attn_implementation = _ATTENTION
-    if device.type == "meta":
-        with _META:
-            return GPT2LMHeadModel(config)
-    # The library draws initial values from torch's global generator, which is put back afterwards.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        model = GPT2LMHeadModel(config)
-    return _moved(model, device)
+    return built(lambda: GPT2LMHeadModel(config), generator, device)
 
 
 class Gpt2Front(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from heron_ray.errors import SpecError, SpecIssue
+from heron_ray.models.seeded import seeded
 from heron_ray.models.split import SplitModel
 from heron_ray.spec.plugins import PluginModel
 
@@ -17,9 +18,7 @@ def build_plugin(
     Raises:
         SpecError: The plug-in failed, or what it built is no split model.
     """
-    seed = int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(generator):
         try:
             model = spec.plugin.build(spec.chosen, input_shape, classes)
         except Exception as error:

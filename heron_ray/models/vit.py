@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
+from heron_ray.models.seeded import built
 from heron_ray.models.split import SplitModel
 from heron_ray.spec.vit import VitModel
 
@@ -42,15 +43,7 @@ def build_vit(
         )
         config.num_labels = classes
         config._attn_implementation = "eager"
-        if device.type == "meta":
-            with device:
-                return ViTForImageClassification(config)
-        # The library draws initial values from torch's global generator, which is put back afterwards.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-            model = ViTForImageClassification(config)
-        nn.Module.to(model, device)
-        return model
+        return built(lambda: ViTForImageClassification(config), generator, device)
 
     model, own = whole(spec.blocks), whole(spec.auxiliary.blocks)
     blocks = model.vit.layers
