@@ -155,6 +155,21 @@ def figure(name: str, values: Sequence[float], *, unit: str = "", target: float 
     )
 
 
+def fit(ended: Sequence[float], amounts: Sequence[float]) -> dict[str, float]:
+    """Least squares: what one experiment, trial or round adds, `slope`, with its 95 % interval, `low` to `high`.
+
+    Args:
+        ended: How many had ended at each sample; at least three.
+        amounts: What there was then, such as resident bytes.
+    """
+    x, y = np.asarray(ended, dtype=np.float64), np.asarray(amounts, dtype=np.float64)
+    x = x - x.mean()
+    slope = float(x @ y / (x @ x))
+    residuals = y - y.mean() - slope * x
+    error = float(np.sqrt(residuals @ residuals / (len(x) - 2) / (x @ x)))
+    return {"slope": slope, "low": slope - 1.96 * error, "high": slope + 1.96 * error}
+
+
 def machine() -> dict[str, Any]:
     """Where a figure was measured, and of which commit."""
     return {

@@ -32,7 +32,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from benchmarks.pairs import machine
+from benchmarks.pairs import fit, machine
 from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.simulation.events import Event, RoundFinished, Started
 from heron_ray.spec import ExperimentSpec, load_spec, parse_spec
@@ -198,18 +198,14 @@ def measure_slope(rounds: int) -> dict[str, Any]:
     """Least squares over blocks' mean resident bytes after the warm-up, with the 95 % interval of the slope."""
     resident = np.array(run_apart("--one-slope", "--rounds", str(rounds))["resident_bytes"][2:], dtype=np.float64)
     blocks = (len(resident) - WARM_UP) // BLOCK
-    y = resident[-blocks * BLOCK :].reshape(blocks, BLOCK).mean(axis=1)
-    x = np.arange(blocks) * float(BLOCK)
-    x -= x.mean()
-    slope = float(x @ y / (x @ x))
-    residuals = y - y.mean() - slope * x
-    error = float(np.sqrt(residuals @ residuals / (blocks - 2) / (x @ x)))
+    means = resident[-blocks * BLOCK :].reshape(blocks, BLOCK).mean(axis=1)
+    found = fit(range(0, blocks * BLOCK, BLOCK), means.tolist())
     return {
         "rounds": rounds,
         "blocks": blocks,
-        "bytes_per_round": slope,
-        "low": slope - 1.96 * error,
-        "high": slope + 1.96 * error,
+        "bytes_per_round": found["slope"],
+        "low": found["low"],
+        "high": found["high"],
         "resident_bytes": {str(round): resident[round - 1] for round in (1, WARM_UP, rounds // 2, rounds)},
     }
 

@@ -20,13 +20,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
-import numpy as np
 import psutil
 
 from api.domain.states import TERMINAL
 from api.supervisor.state_directory import StateDirectory
 from benchmarks.databases import KINDS, empty_database
-from benchmarks.pairs import machine
+from benchmarks.pairs import fit, machine
 from heron_ray.cli.service_process import ServiceProcess
 
 PARTS: Final = ("api", "dispatcher")
@@ -56,21 +55,6 @@ SPEC: Final[Mapping[str, Any]] = MappingProxyType(
         "compute": {"executor": "local"},
     }
 )
-
-
-def fit(ended: Sequence[float], amounts: Sequence[float]) -> dict[str, float]:
-    """Least squares: what one experiment or trial adds, `slope`, with its 95 % interval, `low` to `high`.
-
-    Args:
-        ended: How many had ended at each sample; at least three.
-        amounts: What there was then, such as resident bytes.
-    """
-    x, y = np.asarray(ended, dtype=np.float64), np.asarray(amounts, dtype=np.float64)
-    x = x - x.mean()
-    slope = float(x @ y / (x @ x))
-    residuals = y - y.mean() - slope * x
-    error = float(np.sqrt(residuals @ residuals / (len(x) - 2) / (x @ x)))
-    return {"slope": slope, "low": slope - 1.96 * error, "high": slope + 1.96 * error}
 
 
 def sample(

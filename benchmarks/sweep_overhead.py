@@ -28,8 +28,8 @@ import psutil
 
 from api.dispatcher.embedded import EmbeddedDispatcher
 from api.domain.states import TERMINAL
-from benchmarks.pairs import machine
-from benchmarks.service_memory import WARM_UP, fit
+from benchmarks.pairs import fit, machine
+from benchmarks.service_memory import WARM_UP
 from heron_ray.spec import ExperimentSpec, parse_spec, read_spec_file
 from tune_spaces import require_fit, sweep_of, trial_spec
 

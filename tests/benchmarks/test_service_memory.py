@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from benchmarks.service_memory import BLOCK, BOUND_BYTES, PARTS, fit, judge, sample
+from benchmarks.pairs import fit
+from benchmarks.service_memory import BLOCK, BOUND_BYTES, PARTS, judge, sample
 from heron_ray.cli.service_process import ServiceProcess
 
 
