@@ -33,7 +33,7 @@ class AggregationRule(ABC):
         """
 
     def trust(self, reference: Float32Array) -> None:  # noqa: B027 - most rules know no other measure than the updates
-        """Take the server's own update of this round [P]; before `result`, of rules whose section `NEEDS_ROOT`."""
+        """Take the server's own update of this round [P]; before `result`, where the section has `root_samples`."""
 
     @abstractmethod
     def result(self, draw: np.random.Generator | None = None) -> Float32Array:

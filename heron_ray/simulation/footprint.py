@@ -65,7 +65,7 @@ def footprint(spec: ExperimentSpec, *, distributed: bool) -> Footprint:
     hosts = spec.compute.actors if distributed else 1
     processes = 1 + hosts + _SERVERS if distributed else 1
     # A root client is one more, where the federation server is.
-    clients = hosts + (1 if spec.aggregation.NEEDS_ROOT else 0)
+    clients = hosts + (0 if spec.aggregation.root_samples is None else 1)
     peak = client_costs(spec).client_peak_bytes
     model = initial_model(spec, "meta")
     # What adapters leave as it is, every host and server holds once.

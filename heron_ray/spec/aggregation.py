@@ -26,9 +26,6 @@ class _Rule(Section):
     NEEDS_MORE: ClassVar[bool] = False
     """Whether the joined update depends on more than the round's vectors: on earlier rounds, on chance, or on clients."""
 
-    NEEDS_ROOT: ClassVar[bool] = False
-    """Whether the federation server must train on clean samples of its own, to have a measure of updates."""
-
     kind: str
     before: tuple[PreAggregatorSpec, ...] = Field(
         default=(),
@@ -39,6 +36,11 @@ class _Rule(Section):
 
     STREAMS: ClassVar[bool] = False
     """Whether updates are joined as they come; else the whole cohort's must be held at once."""
+
+    @property
+    def root_samples(self) -> int | None:
+        """Clean samples on which the federation server must train, to have a measure of updates; None where it need not."""
+        return None
 
     def vectors_held(self, cohort: int, clients: int) -> int:
         """How many vectors of a client's size the federation server holds at once, at most."""
@@ -314,7 +316,6 @@ class FltrustAggregation(_Rule):
     """Updates that point as the server's own does, brought to its length and weighted by their cosine with it."""
 
     NEEDS_MORE: ClassVar[bool] = True
-    NEEDS_ROOT: ClassVar[bool] = True
 
     kind: Literal["fltrust"] = Field(
         description="The updates at the length of the server's own, weighted by their cosine with it where that is above 0 "
@@ -326,6 +327,11 @@ class FltrustAggregation(_Rule):
         le=1_000_000,
         description="Clean samples that the federation server trains on in every round, drawn from the validation split.",
     )
+
+    @property
+    def root_samples(self) -> int:
+        """All of them."""
+        return self.samples
 
     def vectors_held(self, cohort: int, clients: int) -> int:
         """One more, the server's own."""

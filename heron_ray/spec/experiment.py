@@ -115,7 +115,7 @@ class ExperimentSpec(Section):
 
     def _require_a_root_that_can_train(self) -> None:
         method, kind = self.method, self.aggregation.kind
-        if not self.aggregation.NEEDS_ROOT:
+        if self.aggregation.root_samples is None:
             return
         if method.waits_for_server:
             raise contradiction(

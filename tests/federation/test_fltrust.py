@@ -13,6 +13,7 @@ from heron_ray.simulation import LocalExecutor, RunResult, Simulation
 from heron_ray.simulation.footprint import footprint
 from heron_ray.simulation.roles import FederationServer
 from heron_ray.simulation.setup import Setup
+from heron_ray.simulation.trace import Recorder, models_known, traced
 from heron_ray.spec import ExperimentSpec, load_spec
 from tests.conftest import MakeSpec, method_overrides, require_refusal
 from tests.federation.cohorts import LIES, bundle, parse
@@ -124,8 +125,6 @@ def test_a_weight_of_late_updates_would_be_undone_and_is_refused() -> None:
 
 
 def test_the_servers_own_round_is_no_clients_time(make_spec: MakeSpec) -> None:
-    from heron_ray.simulation.trace import Recorder, models_known, traced
-
     recorder = Recorder("driver")
     with models_known(recorder), LocalExecutor() as executor, traced(recorder, executor.seams()):
         Simulation(make_spec("method.kind=cse_fsl", TRUST), executor).run()

@@ -17,7 +17,7 @@ from heron_ray.simulation.roles.protection import central_noise
 from heron_ray.simulation.roles.root_client import RootClient
 from heron_ray.simulation.roles.scrutiny import Scrutineer, Scrutiny
 from heron_ray.simulation.setup import Setup
-from heron_ray.spec.aggregation import FltrustAggregation, MeanAggregation
+from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.vectors import FlatVector, Float32Array
 
 _CARRIED = "carried."
@@ -34,8 +34,8 @@ class FederationServer:
         self._method = make_method(setup.spec.method)
         self._seed = setup.spec.seed
         self._rule = make_rule(setup.spec.aggregation)
-        aggregation = setup.spec.aggregation
-        self._root = RootClient(setup, aggregation.samples) if isinstance(aggregation, FltrustAggregation) else None
+        samples = setup.spec.aggregation.root_samples
+        self._root = None if samples is None else RootClient(setup, samples)
         self._rule_state = f"rule.{setup.spec.aggregation.kind}."
         self._replica = FlatVector(setup.build_model().parts(self._method.client_parts))
         self._vector = self._replica.numpy(self._method.shared_parts)
