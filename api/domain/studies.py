@@ -12,10 +12,7 @@ from api.domain.states import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRecord:
-    """One study; `study` is its `StudySpec` in plain values, with the axes and figures.
-
-    `states` counts its cells by what they are: a state of their experiments, DIVERGED, IMPOSSIBLE or DELETED.
-    """
+    """One study; `study` is its `StudySpec` in plain values, with the axes and figures."""
 
     id: str
     name: str
@@ -24,7 +21,6 @@ class StudyRecord:
     experiments: int
     created_at: datetime
     submitted_by: str | None
-    states: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from api.routes.experiments import CallerParameter, KeyParameter, PolicyParamete
 from api.routes.figures import Figures
 from api.routes.policy_wire import plain
 from api.routes.problems import refusals
-from api.routes.studies_wire import StudyDetail, StudyPage, StudySubmission, StudySummary, rows_in, study_of
+from api.routes.studies_wire import StudyDetail, StudyPage, StudySubmission, StudySummary, rows_in, study_of, summary_of
 from heron_ray.errors import ConflictError, NotFoundError, SpecError, SpecIssue
 from heron_ray.figures import themes
 from heron_ray.studies import expand, parse_study
@@ -75,7 +75,7 @@ def submit_study(
     )
     response.status_code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
     response.headers["Location"] = f"{router.prefix}/{record.id}"
-    return StudySummary.model_validate(record)
+    return summary_of(record, store.studies.states([record.id])[record.id])
 
 
 @router.get("", responses=refusals(404))
@@ -87,8 +87,9 @@ def list_studies(
     """List studies, newest first."""
     records = store.studies.list(limit=limit + 1, before=before)
     page = records[:limit]
+    states = store.studies.states([record.id for record in page])
     return StudyPage(
-        studies=[StudySummary.model_validate(record) for record in page],
+        studies=[summary_of(record, states[record.id]) for record in page],
         next=page[-1].id if len(records) > limit else None,
     )
 

@@ -44,8 +44,6 @@ class StudySubmission(BaseModel):
 class StudySummary(BaseModel):
     """A study as a line of a list, and as what is answered to its submission."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     id: str
     name: str
     cells: int = Field(description="One for every combination of its axes' labels and seeds.")
@@ -104,10 +102,15 @@ class StudyDetail(StudySummary):
             )
             for row, cell in zip(rows, cells, strict=True)
         ]
-        summary = StudySummary.model_validate(record).model_dump()
         # As `results` has them: a spec of an earlier version may be impossible by now.
-        summary["states"] = states_of(rows)
+        summary = summary_of(record, states_of(rows)).model_dump()
         return cls(**summary, study=record.study, results=results)
+
+
+def summary_of(record: StudyRecord, states: Mapping[str, int]) -> StudySummary:
+    """A study, and how many of its cells are in each state."""
+    kept = {name: getattr(record, name) for name in StudySummary.model_fields if name != "states"}
+    return StudySummary(**kept, states=dict(states))
 
 
 def study_of(record: StudyRecord) -> StudySpec:

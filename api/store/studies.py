@@ -61,7 +61,7 @@ class StudyStore(Database):
         more: dict[str, Any] = {"submitted_by": submitted_by, "retry": retry, "resources": resources}
         with self._writing() as session:
             if key is None:
-                return _records(session, [_queue(session, study, cells, tags, None, more)])[0], True
+                return _queue(session, study, cells, tags, None, more).to_record(), True
             row, is_new = once(
                 session,
                 StudyRow,
@@ -69,12 +69,12 @@ class StudyStore(Database):
                 lambda: _queue(session, study, cells, tags, key, more),
                 is_same=lambda row: row.study == study.model_dump(mode="json"),
             )
-            return _records(session, [row])[0], is_new
+            return row.to_record(), is_new
 
     def get(self, id: str) -> StudyRecord:
         """One study. Raises NotFoundError."""
         with self._reading() as session:
-            return _records(session, [_find(session, id)])[0]
+            return _find(session, id).to_record()
 
     def list(self, *, limit: int, before: str | None = None) -> builtins.list[StudyRecord]:
         """Up to `limit` studies, newest first, older than the study `before`. Raises NotFoundError for `before`."""
@@ -82,7 +82,31 @@ class StudyStore(Database):
         with self._reading() as session:
             if before is not None:
                 statement = statement.where(StudyRow.number < _find(session, before).number)
-            return _records(session, session.scalars(statement).all())
+            return [row.to_record() for row in session.scalars(statement)]
+
+    def states(self, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """How many cells of these studies are in each state: that of their experiments; DIVERGED, IMPOSSIBLE or DELETED.
+
+        Nobody keeps it: experiments change without looking at studies.
+        """
+        state = case(
+            (StudyCellRow.impossible.is_not(None), "IMPOSSIBLE"),
+            (ExperimentRow.number.is_(None), "DELETED"),
+            ((ExperimentRow.state == State.FAILED) & (ExperimentRow.reason == DivergedError.code), "DIVERGED"),
+            else_=ExperimentRow.state,
+        ).label("state")
+        counted = (
+            select(StudyRow.id, state, func.count())
+            .join(StudyCellRow, StudyCellRow.study == StudyRow.number)
+            .outerjoin(ExperimentRow, ExperimentRow.number == StudyCellRow.experiment)
+            .where(StudyRow.id.in_(ids))
+            .group_by(StudyRow.id, state)
+        )
+        found: dict[str, dict[str, int]] = {id: {} for id in ids}
+        with self._reading() as session:
+            for id, name, cells in session.execute(counted):
+                found[id][name] = cells
+        return found
 
     def cells(self, id: str) -> builtins.list[StudyCellRecord]:
         """Every cell, in the study's order. Raises NotFoundError."""
@@ -142,26 +166,6 @@ def _queue(
     ]
     insert_rows(session, table_of(StudyCellRow), places)
     return row
-
-
-def _records(session: Session, rows: Sequence[StudyRow]) -> list[StudyRecord]:
-    """Frozen copies, with what their cells are, which nobody keeps: experiments change without looking at studies."""
-    state = case(
-        (StudyCellRow.impossible.is_not(None), "IMPOSSIBLE"),
-        (ExperimentRow.number.is_(None), "DELETED"),
-        ((ExperimentRow.state == State.FAILED) & (ExperimentRow.reason == DivergedError.code), "DIVERGED"),
-        else_=ExperimentRow.state,
-    ).label("state")
-    counted = (
-        select(StudyCellRow.study, state, func.count())
-        .outerjoin(ExperimentRow, ExperimentRow.number == StudyCellRow.experiment)
-        .where(StudyCellRow.study.in_([row.number for row in rows]))
-        .group_by(StudyCellRow.study, state)
-    )
-    states: dict[int, dict[str, int]] = {row.number: {} for row in rows}
-    for number, name, cells in session.execute(counted):
-        states[number][name] = cells
-    return [row.to_record(states[row.number]) for row in rows]
 
 
 def _find(session: Session, id: str) -> StudyRow:

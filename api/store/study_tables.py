@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +28,8 @@ class StudyRow(Base):
     submitted_by: Mapped[str | None] = mapped_column(String(32))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
 
-    def to_record(self, states: Mapping[str, int]) -> StudyRecord:
-        """A frozen copy, with how many of its cells are in each state."""
+    def to_record(self) -> StudyRecord:
+        """A frozen copy."""
         return StudyRecord(
             id=self.id,
             name=self.name,
@@ -39,7 +38,6 @@ class StudyRow(Base):
             experiments=self.experiments,
             created_at=self.created_at,
             submitted_by=self.submitted_by,
-            states=states,
         )
 
 

@@ -149,7 +149,7 @@ def test_every_study_and_its_cells_read_back_as_they_were(upgraded):
         assert common(row, record) == {name: value for name, value in row.items() if hasattr(record, name)}
         cells = [(cell.experiment and cell.experiment.id, cell.impossible) for cell in store.studies.cells(row["id"])]
         assert cells == [("succeeded1", None), ("failed2", None), (None, "f is too large"), (None, None)]
-        assert record.states == {"SUCCEEDED": 1, "DIVERGED": 1, "IMPOSSIBLE": 1, "DELETED": 1}
+        assert store.studies.states([record.id])[record.id] == {"SUCCEEDED": 1, "DIVERGED": 1, "IMPOSSIBLE": 1, "DELETED": 1}
 
 
 def test_what_was_running_can_go_on(upgraded):
