@@ -59,8 +59,7 @@ class Dispatcher:
                     # Before the first claim, so that a driver that still lives is never given a twin.
                     self._reconcile()
                     self._leftovers.sweep(keep={watch.experiment.id for watch in self._watches.values()})
-                    settings = self._settings
-                    self._store.dispatchers.note(settings.owner, slots=settings.concurrency, nodes=cluster.nodes())
+                    self._describe()
                     reconcile_at = time.monotonic() + self._settings.look_s
                 self._forget_ended()
                 self._pool.fill()
@@ -93,6 +92,11 @@ class Dispatcher:
         for attempt_id, driver in busy.items():
             LOG.info("ending driver %s: attempt %d is over, or another's", driver.name, attempt_id)
             self._pool.discard(driver)
+
+    def _describe(self) -> None:
+        """Say what there is to work with."""
+        settings = self._settings
+        self._store.dispatchers.note(settings.owner, slots=settings.concurrency, nodes=cluster.nodes())
 
     def _take_up(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
         LOG.info("taking up experiment %s, attempt %d, on %s", experiment.id, attempt.number, driver.name)

@@ -1,5 +1,5 @@
 // The attempts at an experiment: when each ran, on one line of time, and how each ended.
-import { h, seconds, time } from "/assets/view.js";
+import { h, seconds, tableHead, time } from "/assets/view.js";
 
 // How an attempt ends that was not lost.
 const ORDERLY = new Set(["succeeded", "cancelled"]);
@@ -11,8 +11,7 @@ export class Attempts {
   constructor() {
     this.line = h("div", { class: "timeline" });
     this.body = h("tbody");
-    const head = h("thead", {}, h("tr", {}, HEADS.map((name) => h("th", { scope: "col" }, name))));
-    this.element = h("div", { class: "attempts", tabindex: 0, role: "region", "aria-label": "Attempts" }, this.line, h("table", {}, head, this.body));
+    this.element = h("div", { class: "attempts", tabindex: 0, role: "region", "aria-label": "Attempts" }, this.line, h("table", {}, tableHead(HEADS), this.body));
   }
 
   update({ created_at, attempts }) {

@@ -1,6 +1,6 @@
 // What experiments run on: every dispatcher with its slots and the nodes of its Ray cluster, and what waits for a slot.
 import { poll, request } from "/assets/http.js";
-import { bytes, count, h, Rows, setText, setTime, time } from "/assets/view.js";
+import { bytes, count, h, Rows, setText, setTime, tableHead, time } from "/assets/view.js";
 
 const EVERY_MS = 2000;
 const NODES = ["Node", "Address", "Is", "CPUs", "GPUs", "Memory", "Experiments"];
@@ -34,13 +34,13 @@ function card(first) {
     h("h2", {}, "Dispatcher ", h("code", {}, first.owner), h("span", { class: "aside" }, "heard of ", seen)),
     silent,
     h("dl", { class: "tiles four" }, tiles.map(({ name, value }) => h("div", {}, h("dt", {}, name), value))),
-    h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": label }, h("table", { class: "nodes" }, head(NODES), rows.body)),
+    h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": label }, h("table", { class: "nodes" }, tableHead(NODES), rows.body)),
   );
   const update = (latest) => {
     const { admitted, has, running } = latest;
-    const shown = [[running.length, latest.slots], [admitted.cpus, has.cpus], [admitted.gpus, has.gpus]];
-    shown.forEach(([taken, all], place) => setText(tiles[place].value, `${count(taken)} / ${count(all)}`));
-    setText(tiles[3].value, `${bytes(admitted.memory_bytes)} / ${bytes(has.memory_bytes)}`);
+    const shares = [[running.length, latest.slots], [admitted.cpus, has.cpus], [admitted.gpus, has.gpus]].map((pair) => pair.map(count));
+    shares.push([admitted.memory_bytes, has.memory_bytes].map(bytes));
+    shares.forEach((pair, place) => setText(tiles[place].value, pair.join(" / ")));
     setTime(seen, latest.seen_at);
     silent.hidden = !latest.is_silent;
     rows.update(latest.nodes.map((node) => ({ ...node, running: running.filter((one) => one.node === node.id) })));
@@ -67,7 +67,7 @@ function nodeRow({ id, name, address }) {
 function queued() {
   const length = h("strong");
   const rows = new Rows(h("tbody"), (one) => one.id, queueRow);
-  const table = h("table", { class: "queue" }, head(["Experiment", "Submitted", "Why it waits"]), rows.body);
+  const table = h("table", { class: "queue" }, tableHead(["Experiment", "Submitted", "Why it waits"]), rows.body);
   const all = h("a", { class: "aside", href: "/experiments?state=QUEUED", hidden: true }, "All of them");
   const element = h("section", { class: "card wide" }, h("h2", {}, "Queue: ", length, all), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Queue" }, table));
   const update = (latest) => {
@@ -88,8 +88,4 @@ function queueRow(first) {
     setText(why, latest.waiting ?? "–");
   };
   return { element, update };
-}
-
-function head(names) {
-  return h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name))));
 }

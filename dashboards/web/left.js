@@ -1,13 +1,13 @@
 // What an experiment leaves behind: its files, the log of each attempt, and what its checkpoint knows of build and traffic.
 import { request } from "/assets/http.js";
-import { bytes, count, h, LIVE } from "/assets/view.js";
+import { bytes, count, h, LIVE, tableHead } from "/assets/view.js";
 
 const FOLLOW_MS = 2000;
 const MOST_SHOWN = 400_000;
 
 export function filesOf(path) {
   const body = h("tbody");
-  const table = h("table", {}, h("thead", {}, h("tr", {}, ["File", "Size", "Round", "SHA-256"].map((name) => h("th", { scope: "col" }, name)))), body);
+  const table = h("table", {}, tableHead(["File", "Size", "Round", "SHA-256"]), body);
   const none = h("p", { class: "quiet" }, "It leaves files behind when it ends.");
   const traffic = h("div");
   const facts = h("dl", { class: "facts" });
@@ -46,7 +46,7 @@ function trafficTable({ up, down, messages }, round) {
     "table",
     {},
     h("caption", { class: "quiet" }, `Up to round ${count(round)}, in ${count(messages)} messages`),
-    h("thead", {}, h("tr", {}, ["Kind", "Up", "Down"].map((name) => h("th", { scope: "col" }, name)))),
+    tableHead(["Kind", "Up", "Down"]),
     h("tbody", {}, kinds.map((kind) => h("tr", {}, h("td", {}, kind.replaceAll("_", " ")), h("td", { class: "number" }, bytes(up[kind])), h("td", { class: "number" }, bytes(down[kind]))))),
   );
 }

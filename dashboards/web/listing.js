@@ -1,6 +1,6 @@
 // A list of what was submitted as a whole, newest first, page by page, kept up to date: sweeps, studies.
 import { poll, request } from "/assets/http.js";
-import { h, Rows } from "/assets/view.js";
+import { h, Rows, tableHead } from "/assets/view.js";
 
 const PAGE = 50;
 const EVERY_MS = 2000;
@@ -13,8 +13,7 @@ export async function showListing(main, { section, headings, row, submit }) {
   const asked = new URLSearchParams({ limit: PAGE, ...(before ? { before } : {}) });
   const body = h("tbody");
   const rows = new Rows(body, (item) => item.id, row);
-  const head = h("thead", {}, h("tr", {}, headings.map((name) => h("th", { scope: "col" }, name))));
-  const table = h("table", { class: `list ${section}` }, head, body);
+  const table = h("table", { class: `list ${section}` }, tableHead(headings), body);
   const empty = h(
     "section",
     { class: "note", hidden: true },

@@ -124,6 +124,11 @@ export function keepInAddress(changed) {
   history.replaceState(null, "", `${location.pathname}${query.size > 0 ? `?${query}` : ""}`);
 }
 
+// The head of a table: a row with these names.
+export function tableHead(names) {
+  return h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name))));
+}
+
 // Keeps `body`'s rows in step with `items`: rows stay the same elements, so that focus and scrolling survive an update.
 export class Rows {
   #rows = new Map();
