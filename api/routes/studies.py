@@ -16,12 +16,16 @@ from api.routes.problems import refusals
 from api.routes.studies_wire import StudyDetail, StudyPage, StudySubmission, StudySummary, rows_in, study_of, summary_of
 from heron_ray.errors import ConflictError, NotFoundError, SpecError, SpecIssue
 from heron_ray.figures import themes
+from heron_ray.figures.curve import Curve
+from heron_ray.spec.study import CurvesFigure
 from heron_ray.studies import expand, parse_study
 from heron_ray.studies.drawing import draw
-from heron_ray.studies.table import groups_of
+from heron_ray.studies.table import ACCURACIES, groups_of
 
 # They are queued in one transaction, during which nobody else writes to SQLite.
 MOST_EXPERIMENTS = 1000
+# Of each accuracy of each experiment, in a figure of curves.
+POINTS_OF_CURVE = 200
 EXAMPLE = {
     "study": {
         "name": "rules",
@@ -103,8 +107,16 @@ def show_study(id: str, store: StoreParameter) -> StudyDetail:
 @router.get("/{id}/figures", responses=refusals(404))
 def draw_study(id: str, store: StoreParameter) -> Figures:
     """Draw a study's figures from the cells that have ended: `1: worst_case`, `2: bands`, ... as the study lists them."""
-    study = study_of(store.studies.get(id))
-    groups = groups_of(rows_in(study, store.studies.cells(id)))
+    study, cells = study_of(store.studies.get(id)), store.studies.cells(id)
+    curves: dict[str, dict[str, Curve]] = {}
+    if any(isinstance(figure, CurvesFigure) for figure in study.figures):
+        ids = [cell.experiment.id for cell in cells if cell.experiment is not None]
+        found = store.curves.sample(ids, points=POINTS_OF_CURVE, patterns=tuple(ACCURACIES))
+        curves = {
+            id: {name: {"rounds": curve.rounds, "values": curve.values} for name, curve in some.items()}
+            for id, some in found.items()
+        }
+    groups = groups_of(rows_in(study, cells, curves))
     drawn = {f"{number}: {figure.kind}": draw(study, figure, groups) for number, figure in enumerate(study.figures, start=1)}
     return Figures(figures=drawn, themes=themes())
 

@@ -15,6 +15,7 @@ from api.domain.studies import StudyCellRecord, StudyExperiment, StudyRecord
 from api.routes.policy_wire import Resources, Retry
 from api.routes.wire import Tag
 from heron_ray.errors import DivergedError, SpecError
+from heron_ray.figures.curve import Curve
 from heron_ray.spec import parse_spec
 from heron_ray.spec.study import StudySpec
 from heron_ray.studies import Cell
@@ -118,14 +119,16 @@ def study_of(record: StudyRecord) -> StudySpec:
     return StudySpec.model_validate_json(json.dumps(record.study))
 
 
-def rows_in(study: StudySpec, records: Sequence[StudyCellRecord]) -> list[Row]:
-    """What tables and figures are made from."""
+def rows_in(
+    study: StudySpec, records: Sequence[StudyCellRecord], curves: Mapping[str, Mapping[str, Curve]] | None = None
+) -> list[Row]:
+    """What tables and figures are made from; `curves` has series by the ids of experiments."""
     cells, outcomes = [], {}
     for labels, record in zip(labels_of(study), records, strict=True):
         cell = _cell(labels, record)
         cells.append(cell)
         if record.experiment is not None and cell.key is not None:
-            outcomes[cell.key] = _outcome(record.experiment)
+            outcomes[cell.key] = _outcome(record.experiment) | {"curves": (curves or {}).get(record.experiment.id)}
     rows = rows_of(cells, outcomes)
     return [
         row if record.impossible is not None or record.experiment is not None else _deleted(row)

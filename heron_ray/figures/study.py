@@ -33,10 +33,10 @@ class Band(TypedDict):
 
 
 class BandPanel(TypedDict):
-    """Lines by name over the labels of one axis."""
+    """Lines by name over the labels of one axis, or over rounds, which are numbers."""
 
     title: str
-    x: Sequence[str]
+    x: Sequence[str] | Sequence[int]
     lines: Mapping[str, Band]
 
 
@@ -91,7 +91,7 @@ def bands(grid: Sequence[Sequence[BandPanel]], *, title: str, x: str) -> dict[st
         grid: Panels, row by row; all rows are equally long.
         title: Heading of the figure.
         x: What the axis is. Labels that are all positive numbers are places on it, on a logarithmic axis where they span a
-            factor above 20; others stand side by side.
+            factor above 20; others stand side by side. Rounds are places on a linear axis.
 
     Returns:
         A Plotly figure as plain JSON values; a colour stands for the same name in every panel.
@@ -143,12 +143,13 @@ def _band(name: str, x: Sequence[float | str], band: Band, colour: str) -> Itera
     }
 
 
-def _scale(labels: Sequence[str]) -> tuple[Sequence[float | str], str]:
+def _scale(labels: Sequence[str] | Sequence[int]) -> tuple[Sequence[float | str], str]:
     try:
         numbers = [float(label) for label in labels]
     except ValueError:
         return list(labels), "category"
-    if min(numbers) > 0 and max(numbers) > WIDE * min(numbers):
+    are_labels = all(isinstance(label, str) for label in labels)
+    if numbers and are_labels and min(numbers) > 0 and max(numbers) > WIDE * min(numbers):
         return numbers, "log"
     return numbers, "linear"
 

@@ -84,7 +84,19 @@ class BandsFigure(_Figure):
         return (self.x, self.lines)
 
 
-FigureSpec: TypeAlias = Annotated[WorstCaseFigure | BandsFigure, Field(discriminator="kind")]
+class CurvesFigure(_Figure):
+    """Lines of the mean accuracy over the rounds with a band from the lowest seed to the highest."""
+
+    kind: Literal["curves"] = Field(description="Mean accuracy at every evaluation of a run, with the range over seeds.")
+    lines: Name = Field(description="The axis with a line for each label. Further axes make a panel per combination.")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes it names."""
+        return (self.lines,)
+
+
+FigureSpec: TypeAlias = Annotated[WorstCaseFigure | BandsFigure | CurvesFigure, Field(discriminator="kind")]
 
 
 class StudySpec(Section):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heron_ray.figures import bands, heat_maps
+from heron_ray.figures.curve import Curve
 from heron_ray.figures.study import Band, BandPanel, HeatMap
-from heron_ray.spec.study import BandsFigure, FigureSpec, StudySpec, WorstCaseFigure
-from heron_ray.studies.table import Group, Spread
+from heron_ray.spec.study import BandsFigure, CurvesFigure, FigureSpec, StudySpec, WorstCaseFigure
+from heron_ray.studies.table import Group, Spread, spread_of
 
 _PARTS = (("main server", "{}_accuracy"), ("auxiliary head", "auxiliary_{}_accuracy"))
 
@@ -31,10 +33,11 @@ def draw(study: StudySpec, figure: FigureSpec, groups: Sequence[Group]) -> dict[
             fixed = dict(zip(further, combination, strict=True))
             words = ", ".join([part, *(f"{name} {label}" for name, label in fixed.items() if len(axes[name]) > 1)])
             place = (axes, fixed, found, column.format(figure.split), words)
-            panels.append(_heat_map(figure, *place) if isinstance(figure, WorstCaseFigure) else _panel(figure, *place))
+            panels.append(_panel(figure, *place))
         grid.append(panels)
-    if isinstance(figure, BandsFigure):
-        return bands(grid, title=f"{study.name}: {figure.split} accuracy, mean and range of {_seeds(seeds)}", x=figure.x)
+    if not isinstance(figure, WorstCaseFigure):
+        title = f"{study.name}: {figure.split} accuracy, mean and range of {_seeds(seeds)}"
+        return bands(grid, title=title, x=figure.x if isinstance(figure, BandsFigure) else "round")
     title = f"{study.name}: lowest mean {figure.split} accuracy over {figure.over}, with the range of {_seeds(seeds)}"
     return heat_maps(grid, title=title, rows=figure.rows, columns=figure.columns)
 
@@ -51,6 +54,15 @@ class _Found:
 
     def group(self, labels: Mapping[str, str]) -> Group | None:
         return self._groups.get(frozenset(labels.items()))
+
+
+def _panel(
+    figure: FigureSpec, axes: Mapping[str, list[str]], fixed: Mapping[str, str], found: _Found, column: str, title: str
+) -> HeatMap | BandPanel:
+    place = (axes, fixed, found, column, title)
+    if isinstance(figure, WorstCaseFigure):
+        return _heat_map(figure, *place)
+    return _bands(figure, *place) if isinstance(figure, BandsFigure) else _curves(figure, *place)
 
 
 def _heat_map(
@@ -79,7 +91,7 @@ def _worst(labels: Mapping[str, str], over: str, cases: Sequence[str], found: _F
     return spread.mean, f"{spread.mean:.1%}<br>({spread.low:.1%} - {spread.high:.1%})<br>{case}"
 
 
-def _panel(
+def _bands(
     figure: BandsFigure, axes: Mapping[str, list[str]], fixed: Mapping[str, str], found: _Found, column: str, title: str
 ) -> BandPanel:
     lines = {name: _line({**fixed, figure.lines: name}, figure.x, axes[figure.x], found, column) for name in axes[figure.lines]}
@@ -89,7 +101,26 @@ def _panel(
 
 def _line(labels: Mapping[str, str], x: str, places: Sequence[str], found: _Found, column: str) -> Band:
     groups = [found.group({**labels, x: place}) for place in places]
-    spreads = [None if group is None else group.spreads[column] for group in groups]
+    return _band([None if group is None else group.spreads[column] for group in groups])
+
+
+def _curves(
+    figure: CurvesFigure, axes: Mapping[str, list[str]], fixed: Mapping[str, str], found: _Found, column: str, title: str
+) -> BandPanel:
+    groups = {name: found.group({**fixed, figure.lines: name}) for name in axes[figure.lines]}
+    curves = {name: group.curves[column] for name, group in groups.items() if group is not None and group.curves[column]}
+    rounds = sorted({round for seeds in curves.values() for curve in seeds for round in curve["rounds"]})
+    return {"title": title, "x": rounds, "lines": {name: _over_seeds(seeds, rounds) for name, seeds in curves.items()}}
+
+
+def _over_seeds(curves: Sequence[Curve], rounds: Sequence[int]) -> Band:
+    """Round by round, over the seeds that were evaluated there."""
+    values = [dict(zip(curve["rounds"], curve["values"], strict=True)) for curve in curves]
+    there = [[value for seed in values if (value := seed.get(round)) is not None] for round in rounds]
+    return _band([spread_of([value for value in seeds if math.isfinite(value)]) for seeds in there])
+
+
+def _band(spreads: Sequence[Spread | None]) -> Band:
     return {
         "mean": [None if spread is None else spread.mean for spread in spreads],
         "low": [None if spread is None else spread.low for spread in spreads],

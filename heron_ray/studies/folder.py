@@ -2,6 +2,7 @@
 
     OUT/cells/HASH/result.json     how a cell ended, its spec and the software it ran on; written whole or not at all
     OUT/cells/HASH/checkpoints     while it is not finished
+    OUT/cells/HASH/curves.jsonl    its accuracies so far, while it is not finished
     OUT/cells.csv, summary.csv     tables
     OUT/figure-1-worst_case.html   each figure as a page, and beside it the same as Plotly JSON
 
@@ -63,10 +64,15 @@ class StudyFolder:
         except OSError as error:
             raise StudyError(f"cannot write to {cell}: {error}", hint="free disk space, then run the study again") from error
         shutil.rmtree(cell / "checkpoints", ignore_errors=True)
+        self.curves(key).unlink(missing_ok=True)
 
     def checkpointer(self, key: str) -> Checkpointer:
         """Where a cell keeps checkpoints while it runs."""
         return Checkpointer(self._cell(key) / "checkpoints")
+
+    def curves(self, key: str) -> Path:
+        """Where a cell's accuracies stand while it runs."""
+        return self._cell(key) / "curves.jsonl"
 
     def _cell(self, key: str) -> Path:
         return self.path / "cells" / key

@@ -7,9 +7,10 @@ import io
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from heron_ray.figures.curve import Curve
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.study import SEED
 from heron_ray.studies.cells import Cell
@@ -35,12 +36,14 @@ class Row:
         accuracies: By column; None where there is none. A run that diverged has that of guessing, one in the number of classes;
             a method that trains no auxiliary head has no auxiliary accuracy.
         plain: All columns after the labels, as they stand in the file.
+        curves: By column, what was measured at each evaluation; empty where nothing is known of it.
     """
 
     labels: Mapping[str, str]
     state: str
     accuracies: Mapping[str, float | None]
     plain: Mapping[str, Any]
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
 def rows_of(cells: Sequence[Cell], outcomes: Mapping[str, Mapping[str, Any]]) -> list[Row]:
@@ -67,15 +70,23 @@ def _row(cell: Cell, outcome: Mapping[str, Any] | None) -> Row:
         "trajectory_digest": result.get("trajectory_digest"),
         "reason": reason,
     }
-    return Row(labels=cell.labels, state=state, accuracies=accuracies, plain=plain)
+    told = (outcome or {}).get("curves") or {}
+    curves = {column: told[column] for column in _known(cell.spec) if column in told}
+    return Row(labels=cell.labels, state=state, accuracies=accuracies, plain=plain, curves=curves)
+
+
+def _known(spec: ExperimentSpec | None) -> list[str]:
+    """The accuracies that mean something: not those of an auxiliary head that nobody trains."""
+    if spec is None:
+        return []
+    return [column for column in ACCURACIES if spec.method.trains_auxiliary or "auxiliary" not in column]
 
 
 def _accuracies(spec: ExperimentSpec | None, state: str, result: Mapping[str, Any]) -> dict[str, float | None]:
     if spec is None or state not in ("SUCCEEDED", "DIVERGED"):
         return dict.fromkeys(ACCURACIES)
-    known = [column for column in ACCURACIES if spec.method.trains_auxiliary or "auxiliary" not in column]
     guessing = 1 / spec.data.classes
-    accuracies = {column: guessing if state == "DIVERGED" else result[ACCURACIES[column]] for column in known}
+    accuracies = {column: guessing if state == "DIVERGED" else result[ACCURACIES[column]] for column in _known(spec)}
     return dict.fromkeys(ACCURACIES) | accuracies
 
 
@@ -92,11 +103,19 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The cells that differ in nothing but their seed; `states` counts how they ended."""
+    """The cells that differ in nothing but their seed.
+
+    Attributes:
+        labels: Axis to label, without the seed.
+        states: How many ended how.
+        spreads: By column, over those that ended.
+        curves: By column, a curve for each seed that has one.
+    """
 
     labels: Mapping[str, str]
     states: Mapping[str, int]
     spreads: Mapping[str, Spread | None]
+    curves: Mapping[str, Sequence[Curve]]
 
 
 def groups_of(rows: Sequence[Row]) -> list[Group]:
@@ -112,12 +131,14 @@ def _group(rows: Sequence[Row]) -> Group:
         labels={name: label for name, label in rows[0].labels.items() if name != SEED},
         states=states_of(rows),
         spreads={
-            column: _spread([value for row in rows if (value := row.accuracies[column]) is not None]) for column in ACCURACIES
+            column: spread_of([value for row in rows if (value := row.accuracies[column]) is not None]) for column in ACCURACIES
         },
+        curves={column: [row.curves[column] for row in rows if column in row.curves] for column in ACCURACIES},
     )
 
 
-def _spread(values: Sequence[float]) -> Spread | None:
+def spread_of(values: Sequence[float]) -> Spread | None:
+    """Mean and spread of some values; None of none."""
     if not values:
         return None
     return Spread(

@@ -13,6 +13,7 @@ from heron_ray.errors import DivergedError, HeronError
 from heron_ray.simulation import LocalExecutor, Simulation
 from heron_ray.simulation.checkpoint import provenance
 from heron_ray.spec import ExperimentSpec, parse_spec
+from heron_ray.studies.curves import CurveSink, read_curves
 from heron_ray.studies.folder import FINAL, StudyFolder
 
 
@@ -20,12 +21,12 @@ def run_cell(spec: ExperimentSpec, folder: StudyFolder, should_stop: Callable[[]
     """Run an experiment, or go on with it where it was interrupted, on the local executor.
 
     Returns:
-        `state` (SUCCEEDED, DIVERGED, FAILED or CANCELLED), `reason` and `message` where it did not succeed, and `result`
-        where it did. The folder keeps those that are final.
+        `state` (SUCCEEDED, DIVERGED, FAILED or CANCELLED), `reason` and `message` where it did not succeed, `result` where it
+        did, and `curves`: accuracies by column. The folder keeps those that are final.
     """
     key = spec.trajectory_hash()
     outcome = _run(spec, folder, key, should_stop)
-    outcome |= {"spec": spec.canonical(), "provenance": provenance()}
+    outcome |= {"curves": read_curves(folder.curves(key)), "spec": spec.canonical(), "provenance": provenance()}
     if outcome["state"] in FINAL:
         folder.keep(key, outcome)
     return outcome
@@ -34,8 +35,16 @@ def run_cell(spec: ExperimentSpec, folder: StudyFolder, should_stop: Callable[[]
 def _run(spec: ExperimentSpec, folder: StudyFolder, key: str, should_stop: Callable[[], bool]) -> dict[str, Any]:
     checkpointer = folder.checkpointer(key)
     try:
-        with checkpointer.exclusive(), LocalExecutor() as executor:
-            run = Simulation(spec, executor, checkpointer=checkpointer, resume=True, skip_damaged=True, should_stop=should_stop)
+        with checkpointer.exclusive(), CurveSink(folder.curves(key)) as sink, LocalExecutor() as executor:
+            run = Simulation(
+                spec,
+                executor,
+                sink=sink,
+                checkpointer=checkpointer,
+                resume=True,
+                skip_damaged=True,
+                should_stop=should_stop,
+            )
             result = run.run()
     except HeronError as error:
         state = "DIVERGED" if isinstance(error, DivergedError) else "FAILED"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import statistics
 from pathlib import Path
@@ -11,6 +12,7 @@ import plotly.graph_objects
 import pytest
 
 from heron_ray.figures import bands, heat_maps
+from heron_ray.figures.curve import Curve
 from heron_ray.studies import expand
 from heron_ray.studies.drawing import draw
 from heron_ray.studies.report import write_report
@@ -65,6 +67,29 @@ def test_a_cell_that_cannot_be_and_one_that_has_not_been_run_are_told_apart(make
     server = draw(study, study.figures[0], groups_of(rows))["data"][0]
     assert server["z"] == [[None], [None]]
     assert server["text"] == [[""], ["impossible"]]
+
+
+def test_curves_run_over_the_rounds_and_a_seed_that_ended_early_leaves_the_others(make_study: MakeStudy) -> None:
+    study = make_study(figures=[{"kind": "curves", "lines": "rule"}])
+    whole: Curve = {"rounds": [10, 20, 400], "values": [0.2, 0.4, 0.8]}
+    short: Curve = {"rounds": [10], "values": [0.4]}
+    rows = [
+        dataclasses.replace(row("none", "mean", seed, 0.8), curves={"test_accuracy": curve})
+        for seed, curve in enumerate((whole, short))
+    ]
+    figure = draw(study, study.figures[0], groups_of([*rows, row("none", "krum", 0, None, "NOT_RUN")]))
+    plotly.graph_objects.Figure(figure)
+    low, high, mean = figure["data"]
+    assert mean["name"] == "mean"
+    assert mean["x"] == [10, 20, 400]
+    assert mean["y"] == [pytest.approx(0.3), 0.4, 0.8]
+    assert (low["y"], high["y"]) == ([0.2, 0.4, 0.8], [0.4, 0.4, 0.8])
+    assert figure["layout"]["xaxis"]["type"] == "linear"
+
+
+def test_a_figure_of_curves_without_a_curve_is_empty(make_study: MakeStudy) -> None:
+    study = make_study(figures=[{"kind": "curves", "lines": "rule"}])
+    assert draw(study, study.figures[0], groups_of(ROWS))["data"] == []
 
 
 def test_bands_run_from_the_lowest_seed_to_the_highest_along_the_axis(make_study: MakeStudy) -> None:

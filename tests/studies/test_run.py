@@ -79,6 +79,24 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint_to_the_same_digest(make
     assert not kept.exists()
 
 
+def test_a_cell_keeps_its_accuracies_at_every_evaluation_across_an_interruption(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(seeds=[0], given={"rounds": 6, "evaluation.every": 2})
+    cells = expand(study, {"attack": ["none"], "rule": ["mean"]})
+    (whole,) = run(cells, tmp_path / "whole")[0].values()
+    asked = iter([False] * 4 + [True])
+    run(cells, tmp_path / "cut", should_stop=lambda: next(asked))
+    half = tmp_path / "cut" / "cells" / str(cells[0].key) / "curves.jsonl"
+    with half.open("a", encoding="utf-8") as file:
+        file.write('{"round": 4, "test_acc')  # as a killed process leaves it
+    (outcome,) = run(cells, tmp_path / "cut")[0].values()
+    assert outcome["curves"] == whole["curves"]
+    assert whole["curves"]["test_accuracy"]["rounds"] == [2, 4, 6]
+    assert whole["curves"]["test_accuracy"]["values"][-1] == whole["result"]["test_accuracy"]
+    assert not half.exists()
+    (row,) = rows_of(cells, {str(cells[0].key): outcome})
+    assert row.curves["auxiliary_test_accuracy"]["values"][-1] == row.accuracies["auxiliary_test_accuracy"]
+
+
 def test_two_workers_find_what_one_finds(make_study: MakeStudy, tmp_path: Path) -> None:
     cells = expand(make_study(seeds=[0]))
     alone, _ = run(cells, tmp_path / "one")

@@ -93,6 +93,20 @@ def test_cells_and_figures_tell_what_ended(client, sqlite_store):
     assert sorted(values) == pytest.approx([0.1, 0.1, 0.6, 0.8])
 
 
+def test_a_figure_of_curves_has_the_points_that_are_there_while_an_experiment_runs(client, sqlite_store):
+    figures = [{"kind": "curves", "lines": "rule"}]
+    location = client.post("/v1/studies", json=body(seeds=[0], figures=figures)).headers["Location"]
+    first = client.get(location).json()["results"][0]
+    _, attempt = sqlite_store.claim(owner="test", lease_s=60, id=first["experiment_id"])
+    sqlite_store.running(attempt.id, attempt.token, driver_pid=1, node="n")
+    metrics = {"test_accuracy": 0.4, "auxiliary_test_accuracy": 0.3, "bytes_up": 8.0}
+    event = {"kind": "round_finished", "key": "round_finished:5", "round": 5, "rounds": 20, "metrics": metrics}
+    sqlite_store.record(attempt.id, attempt.token, events=[event])
+    drawn = client.get(f"{location}/figures").json()["figures"]["1: curves"]["data"]
+    lines = [(trace["name"], trace["x"], trace["y"]) for trace in drawn if "name" in trace]
+    assert lines == [(first["labels"]["rule"], [5], [0.4]), (first["labels"]["rule"], [5], [0.3])]
+
+
 def test_cancelling_ends_what_has_not_ended(client, sqlite_store):
     location = client.post("/v1/studies", json=body(seeds=[0])).headers["Location"]
     done = client.get(location).json()["results"][0]["experiment_id"]
