@@ -45,6 +45,13 @@ class DataDirectory:
             raise DataError(f"the folder {relative!r} in {VARIABLE} cannot be opened: {error.strerror}") from error
         raise DataError(f"there is no folder {relative!r} in {VARIABLE}={self.root}")
 
+    def new_folder(self, relative: str) -> Path:
+        """Where a folder can be made. Raises DataError where something lies there already, or it would lie elsewhere."""
+        path = self._confine(self.root / relative)
+        if path == self.root or path.exists():
+            raise DataError(f"{relative!r} in {VARIABLE}={self.root} is there already", hint="remove it, or name a new folder")
+        return path
+
     def text(self, relative: str, *, limit_bytes: int = 16 * 2**20) -> str:
         """The text of the file at a relative path. Raises DataError where there is none, or it is too large or no UTF-8."""
         path = self._confine(self.root / relative)

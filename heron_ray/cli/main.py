@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "import": "Turn another benchmark's configuration into a study.",
         "validate": "Check a spec and name every fault in it.",
         "schema": "Print the JSON Schema of a spec.",
+        "fetch": "Download a data set into the folder that HERON_DATA_DIR names, once, and say how a spec reads it.",
         "partition": "Divide a spec's data over its clients and say who holds what, without training.",
         "profile": "Print what one client step and one round cost, without data: counted and tracked, and as the paper counts.",
         "pretrain": "Warm up a language model centrally on a spec's text, and save it for fine-tuning.",
