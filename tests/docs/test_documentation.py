@@ -1,5 +1,7 @@
-"""What is not documented does not exist: routes, verbs, spec sections, decisions; and links in the docs lead somewhere."""
+"""What is not documented does not exist: routes, verbs, spec sections, decisions; links in the docs lead somewhere, and the
+reference is that of today's code."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -30,6 +32,18 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
         store.close()
     missing = [path for path in routes if path.replace("{experiment_id}", "{id}").replace("{sweep_id}", "{id}") not in TEXT]
     assert missing == []
+
+
+def test_the_reference_is_up_to_date() -> None:
+    script = ROOT / "docs" / "reference" / "generate.py"
+    found = importlib.util.spec_from_file_location("generate", script)
+    assert found is not None
+    assert found.loader is not None
+    generate = importlib.util.module_from_spec(found)
+    found.loader.exec_module(generate)
+    for name, text in generate.pages().items():
+        written = (script.parent / name).read_text(encoding="utf-8")
+        assert written == text, f"docs/reference/{name} is out of date: python docs/reference/generate.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
