@@ -10,7 +10,7 @@ STAMP := .venv/.requirements-installed
 # Whatever the shell says, Python keeps what it compiled: the suite starts hundreds of processes that import torch.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test soak setup lint bench lock clean
+.PHONY: demo test soak setup lint reference docs bench lock clean
 
 demo: setup
 	$(BIN)/heron demo
@@ -38,6 +38,14 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The pages of docs/reference, from the code. A test fails where they are out of date.
+reference: setup
+	$(BIN)/python docs/reference/generate.py
+
+# The documentation as a site, in docs/_site. A link that leads nowhere is an error.
+docs: setup
+	$(BIN)/sphinx-build -nW --keep-going -q -b html docs docs/_site
+
 # Takes long; measure on a machine that does nothing else. The last one first installs what heron-ray is compared with, below .bench.
 bench: setup
 	$(BIN)/python -m benchmarks.zo_step --json benchmarks/results/zo_step.json
@@ -57,4 +65,4 @@ lock: setup
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev --upgrade pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .heron .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .heron docs/_site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

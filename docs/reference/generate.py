@@ -1,4 +1,4 @@
-"""Writes the pages of this folder from the code: `python docs/reference/generate.py`. A test fails where they are out of date.
+"""Writes the pages of this folder from the code: `make reference`. A test fails where they are out of date.
 
 spec.md from the JSON Schema of a spec, study.md from that of a study, commands.md from the command line, rest.md from the
 OpenAPI document.
@@ -63,10 +63,10 @@ class Sections:
         for name in self.found:
             self.headings.setdefault(name, name)
 
-    def describe(self, name: str) -> Iterator[str]:
+    def describe(self, name: str, level: int) -> Iterator[str]:
         """One section under its heading."""
         section = self.found[name]
-        yield from ("", f"### {self.headings[name]}", "", _prose(section.get("description", "")), "")
+        yield from ("", f"{'#' * level} {self.headings[name]}", "", _prose(section.get("description", "")), "")
         yield from self.fields(section)
 
     def fields(self, section: Schema) -> Iterator[str]:
@@ -111,12 +111,12 @@ def _schema(schema: Schema) -> Iterator[str]:
     sections = Sections(schema["$defs"], schema)
     yield from sections.fields(schema)
     for name in sections.own:
-        yield from sections.describe(name)
+        yield from sections.describe(name, 2)
     inner = sorted(set(sections.found) - set(sections.own))
     if inner:
         yield from ("", "## Sections within sections")
     for name in inner:
-        yield from sections.describe(name)
+        yield from sections.describe(name, 3)
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -130,15 +130,23 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _bounds(value: Schema) -> str:
+    if "minimum" in value and "maximum" in value:
+        return f", {_number(value['minimum'])} to {_number(value['maximum'])}"
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    words = [
-        f"{sign} {value[key]:{',' if isinstance(value[key], int) else 'g'}}" for key, sign in signs.items() if key in value
-    ]
+    words = [f"{sign} {_number(value[key])}" for key, sign in signs.items() if key in value]
     return f", {' and '.join(words)}" if words else ""
 
 
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
 def _default(value: Schema, is_required: bool) -> str:
-    return "**required**" if is_required else f"`{_plain(value['default'])}`" if "default" in value else ""
+    if is_required:
+        return "**required**"
+    if isinstance(value.get("default"), dict):
+        return "as its fields"
+    return f"`{_plain(value['default'])}`" if "default" in value else ""
 
 
 def _plain(value: Any) -> str:
@@ -197,7 +205,7 @@ def _routes() -> Iterator[str]:
             yield from route
     yield from ("", "## Bodies and answers")
     for name in sorted(sections.found):
-        yield from sections.describe(name)
+        yield from sections.describe(name, 3)
 
 
 def _route(title: str, operation: Schema, sections: Sections) -> Iterator[str]:

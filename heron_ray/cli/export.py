@@ -1,11 +1,12 @@
-"""`heron export`: every point of runs as a CSV or Parquet file, or to TensorBoard or MLflow."""
+"""`heron export`: every point of runs as a CSV or Parquet file, or for TensorBoard, MLflow or W&B."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,6 +27,12 @@ from heron_ray.cli.output import print_json, size
     help="Write for TensorBoard instead, in a folder for each run below DIR.",
 )
 @click.option("--mlflow", metavar="URI", help="Tell an MLflow server, such as http://127.0.0.1:5000, instead.")
+@click.option(
+    "--wandb",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write offline runs of Weights & Biases below DIR instead, for `wandb sync`.",
+)
 @url_option
 @key_option
 @json_option
@@ -35,6 +42,7 @@ def command(
     output: str | None,
     tensorboard: Path | None,
     mlflow: str | None,
+    wandb: Path | None,
     url: str,
     key: str | None,
     as_json: bool,
@@ -42,12 +50,13 @@ def command(
     """Write every point of runs to a file: experiment, series, round, value.
 
     RUN is the id of an experiment of the service, the folder of `heron run --out`, or a file of `heron run --events`. Points
-    that TensorBoard or MLflow have from an earlier export are not written again.
+    that TensorBoard or MLflow have from an earlier export are not written again; a run of W&B takes an earlier one's place.
     """
-    if (output is not None) == (tensorboard is not None or mlflow is not None):
-        raise click.UsageError("say where to: -o FILE, or --tensorboard DIR and --mlflow URI")
+    trackers = {"tensorboard": tensorboard, "mlflow": mlflow, "wandb": wandb}
+    if (output is not None) == any(place is not None for place in trackers.values()):
+        raise click.UsageError("say where to: -o FILE, or --tensorboard DIR, --mlflow URI and --wandb DIR")
     if output is None:
-        _track(runs, url, key, tensorboard, mlflow, as_json=as_json)
+        _track(runs, url, key, trackers, as_json=as_json)
         return
     if output == "-" and (file_format != "csv" or as_json):
         raise click.UsageError("stdout takes CSV alone: name a file with -o for Parquet, or to have --json")
@@ -64,21 +73,19 @@ def command(
         click.echo(f"{path}: {size(written)}")
 
 
-def _track(
-    runs: tuple[str, ...], url: str, key: str | None, tensorboard: Path | None, mlflow: str | None, *, as_json: bool
-) -> None:
+def _track(runs: tuple[str, ...], url: str, key: str | None, trackers: Mapping[str, Any], *, as_json: bool) -> None:
     from heron_ray.cli.runs import records_of
     from heron_ray.cli.tracking import run_of, trackers_of
     from heron_ray.trackers import tell
 
     for record in records_of(runs, url, key):
-        for tracker in trackers_of(run_of(record), tensorboard=tensorboard, mlflow=mlflow):
+        for tracker in trackers_of(run_of(record), **trackers):
             tell(tracker, record)
         if not as_json:
             click.echo(f"{record.name}: {sum(len(curve['rounds']) for curve in record.series.values()):,} points")
     if as_json:
-        folder = None if tensorboard is None else str(tensorboard)
-        print_json({"tensorboard": folder, "mlflow": mlflow, "experiments": list(runs)})
+        places = {name: None if place is None else str(place) for name, place in trackers.items()}
+        print_json({**places, "experiments": list(runs)})
 
 
 def _chunks(runs: tuple[str, ...], url: str, key: str | None, file_format: str) -> Iterator[bytes]:

@@ -30,7 +30,9 @@ def sinks_of(
     return [TrackerSink(tracker) for tracker in trackers_of(run, tensorboard=tensorboard, mlflow=mlflow)]
 
 
-def trackers_of(run: Run, *, tensorboard: Path | None, mlflow: str | None) -> Iterator[Tracker]:
+def trackers_of(
+    run: Run, *, tensorboard: Path | None = None, mlflow: str | None = None, wandb: Path | None = None
+) -> Iterator[Tracker]:
     """Those that are named. Raises MissingToolError."""
     if tensorboard is not None:
         from heron_ray.trackers.tensorboard import TensorBoard
@@ -40,6 +42,10 @@ def trackers_of(run: Run, *, tensorboard: Path | None, mlflow: str | None) -> It
         from heron_ray.trackers.mlflow import MLflow
 
         yield MLflow(mlflow, run)
+    if wandb is not None:
+        from heron_ray.trackers.wandb import WeightsAndBiases
+
+        yield WeightsAndBiases(wandb, run)
 
 
 def run_of(record: Record) -> Run:

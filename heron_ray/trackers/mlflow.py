@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from heron_ray.errors import MissingToolError, SinkError
-from heron_ray.trackers.tracker import Run, flat, require
+from heron_ray.trackers.tracker import DIGESTS, Run, flat, require
 
 EXTRA = "mlflow"
 EXPERIMENT = "heron-ray"
 KEY = "heron_ray.key"
-DIGESTS = ("trajectory_digest", "trajectory_hash", "spec_hash")
 # The server's own limits.
 MOST_PARAMETERS, LONGEST_PARAMETER = 100, 6000
 _STATES = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED", "FAILED": "FAILED"}

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 from heron_ray.errors import MissingToolError
 from heron_ray.reports import Record
 
+DIGESTS = ("trajectory_digest", "trajectory_hash", "spec_hash")
+"""What a tracker keeps of a run's result."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

@@ -43,7 +43,7 @@ def test_the_reference_is_up_to_date() -> None:
     found.loader.exec_module(generate)
     for name, text in generate.pages().items():
         written = (script.parent / name).read_text(encoding="utf-8")
-        assert written == text, f"docs/reference/{name} is out of date: python docs/reference/generate.py"
+        assert written == text, f"docs/reference/{name} is out of date: make reference"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from heron_ray.simulation.events import RoundFinished
 from heron_ray.trackers import Run, TrackerSink, tell
 from heron_ray.trackers.mlflow import MLflow
 from heron_ray.trackers.tensorboard import TensorBoard
+from heron_ray.trackers.wandb import WeightsAndBiases
 from tests.trackers.conftest import SPEC, Points
 
 RUN = Run(name=SPEC.name, key=SPEC.trajectory_hash(), spec=SPEC.canonical())
@@ -164,7 +167,59 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(monkeypatch)
     assert "secret" not in caught.value.message
 
 
-@pytest.mark.parametrize(("package", "use"), [("tensorboard", "TensorBoard(Path('x'), run)"), ("mlflow", "MLflow('x', run)")])
+def read_wandb(file: Path) -> tuple[dict, Points, dict]:
+    """Configuration, points and summary of an offline run: a log of LevelDB's form, whose records are wandb's own messages."""
+    from wandb.proto.wandb_internal_pb2 import Record as WandbRecord
+
+    data, place, pieces, records = file.read_bytes(), 7, b"", []
+    while place + 7 <= len(data):
+        if (left := -place % 32768) and left < 7:
+            place += left
+        _, length, part = struct.unpack_from("<IHB", data, place)
+        pieces += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if part in (1, 4):  # whole, or the last piece
+            records.append(WandbRecord.FromString(pieces))
+            pieces = b""
+    config: dict = {}
+    points: Points = {}
+    summary: dict = {}
+    for record in records:
+        config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+        summary |= {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.summary.update}
+        for item in record.history.item:
+            name = item.key or item.nested_key[0]
+            if not name.startswith("_"):
+                points.setdefault(name, []).append((record.history.step.num, json.loads(item.value_json)))
+    return config, points, summary
+
+
+def test_an_offline_run_of_wandb_has_every_point_once_however_often_it_is_told(undisturbed, tmp_path) -> None:
+    result, points = undisturbed
+    series = {
+        name: {"rounds": [round for round, _ in curve], "values": [value for _, value in curve]}
+        for name, curve in points.items()
+    }
+    record = Record(
+        origin="x", name=SPEC.name, state="SUCCEEDED", series=series, spec=SPEC.canonical(), result=result.to_dict()
+    )
+    for _ in range(2):
+        tell(WeightsAndBiases(tmp_path / "out", RUN), record)
+    (file,) = (tmp_path / "out").glob("wandb/offline-run-*/*.wandb")
+    config, told, summary = read_wandb(file)
+    assert told == points
+    assert config["method.kind"] == SPEC.method.kind
+    assert summary["heron_ray.trajectory_digest"] == result.trajectory_digest
+
+
+@pytest.mark.parametrize(
+    ("package", "use"),
+    [
+        ("tensorboard", "TensorBoard(Path('x'), run)"),
+        ("mlflow", "MLflow('x', run)"),
+        ("wandb", "WeightsAndBiases(Path('x'), run)"),
+    ],
+)
 def test_without_its_package_a_tracker_names_the_extra(package, use) -> None:
     code = (
         f"import sys; sys.modules['{package}'] = None\n"
@@ -172,6 +227,7 @@ def test_without_its_package_a_tracker_names_the_extra(package, use) -> None:
         "from heron_ray.trackers import Run\n"
         "from heron_ray.trackers.mlflow import MLflow\n"
         "from heron_ray.trackers.tensorboard import TensorBoard\n"
+        "from heron_ray.trackers.wandb import WeightsAndBiases\n"
         "run = Run(name='a', key='b', spec={})\n"
         "try:\n"
         f"    {use}\n"
