@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import pytest
 import yaml
+
+from heron_ray.cli.main import heron
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -217,6 +220,30 @@ def test_on_kubernetes_the_api_stays_on_its_loopback_address(manifests):
     assert [document for document in manifests.values() if document["kind"] in ("Service", "Ingress")] == []
 
 
+def test_the_slurm_script_is_bash_and_its_calls_of_heron_are_understood():
+    script = CLUSTER / "slurm.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    text = script.read_text(encoding="utf-8")
+    calls = [shlex.split(call) for call in re.findall(r"^.*?\bheron ((?:key|serve)[^>&|\n]*)", text, re.MULTILINE)]
+    assert [call[0] for call in calls] == ["key", "serve"]
+    for verb, *words in calls:
+        numbered = ["8000" if word == "$port" else word for word in words]
+        found = heron.get_command(click.Context(heron), verb)
+        while isinstance(found, click.Group):
+            found = found.get_command(click.Context(found), numbered.pop(0))
+        found.make_context(verb, numbered)
+    assert "RAY_AUTH_MODE=token" in text
+
+
+def test_rays_own_loader_and_schema_accept_the_file_for_aws():
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    (config,) = load("ray-up-aws.yaml")
+    validate_config(prepare_config(copy.deepcopy(config)))
+    workers = config["available_node_types"]["worker"]
+    assert workers["min_workers"] == workers["max_workers"] == config["max_workers"]
+
+
 def test_rays_own_loader_and_schema_accept_the_ray_up_file():
     from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -229,15 +256,15 @@ def test_rays_own_loader_and_schema_accept_the_ray_up_file():
         validate_config({**prepared, "no_such_field": 1})
 
 
-def test_the_ray_up_file_asks_for_tokens_on_every_machine():
-    (config,) = load("ray-up.yaml")
+@pytest.mark.parametrize("file", ["ray-up.yaml", "ray-up-aws.yaml"])
+def test_the_ray_up_files_ask_for_tokens_on_every_machine(file):
+    (config,) = load(file)
     starts = [
         command for name in ("head", "worker") for command in config[f"{name}_start_ray_commands"] if "ray start" in command
     ]
     assert len(starts) == 2
     assert all("RAY_AUTH_MODE=token" in command for command in starts)
     assert "~/.ray/auth_token" in config["file_mounts"]
-    assert config["min_workers"] == config["max_workers"] == len(config["provider"]["worker_ips"])
 
 
 def stages() -> list[str]:
