@@ -1,4 +1,4 @@
-"""The service under load: submissions, ingest, watchers, pages, idempotency, memory; an API process over a real database.
+"""The service under load: submissions, ingest, watchers, pages, idempotency, memory, a browser; an API over a real database.
 
 python -m benchmarks.service_load --database postgresql --json benchmarks/results/service_load-postgresql.json
 python -m benchmarks.service_load --only submissions watchers --seconds 5
@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.pairs import machine
 from benchmarks.service import measuring
+from benchmarks.service.browsing import browsing
 from benchmarks.service.measuring import Measure
 from benchmarks.service.served import Served, serve
 
@@ -28,11 +29,12 @@ PARTS: Mapping[str, Callable[[Served, str, float], Iterator[Measure]]] = Mapping
         "idempotency": measuring.idempotency,
         "memory": measuring.memory,
         "pages": measuring.pages,
+        "browsing": browsing,
     }
 )
 # What each part takes where nothing is said: the schedule of the submissions, each figure of the others.
 SECONDS: Mapping[str, float] = MappingProxyType(
-    {"submissions": 60, "ingest": 10, "watchers": 15, "idempotency": 0, "memory": 60, "pages": 5}
+    {"submissions": 60, "ingest": 10, "watchers": 15, "idempotency": 0, "memory": 60, "pages": 5, "browsing": 0}
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from benchmarks.service.arrivals import Load, submit_at
+from benchmarks.service.browsing import browsing
 from benchmarks.service.measuring import Measure, _highest, idempotency, ingest, memory, pages, watchers
 from benchmarks.service.served import serve
 
@@ -58,6 +60,17 @@ def test_pages_are_measured_on_a_database_of_the_size_asked_for():
         assert filled.value > 0
         assert tail.details["requests"] >= 20
         assert served.store.curves.sample(["e10000001"], points=10)["e10000001"]["series_1"].total == 96
+
+
+@pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="Chromium is not installed")
+def test_a_browser_waits_for_lines_and_points():
+    with serve("sqlite") as served:
+        found = list(browsing(served, "sqlite", 0, experiments=200, points=40_000, loads=2, rounds=3))
+    assert [one.details["of"] for one in found] == [2, 2, 3]
+    painted, filled, drawn = (one.value for one in found)
+    assert painted > 0
+    assert filled > 0
+    assert drawn > 0
 
 
 @pytest.mark.parametrize("capacity", [15, 70, 1000])
