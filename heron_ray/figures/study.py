@@ -109,7 +109,9 @@ def bands(grid: Sequence[Sequence[BandPanel]], *, title: str, x: str) -> dict[st
         places, kind = _scale(panel["x"])
         layout |= _axes(number, place)
         layout[f"xaxis{number}"] |= {"title": {"text": _below(place, x)}, "type": kind}
-        layout[f"yaxis{number}"] |= {"title": {"text": "accuracy"}, "range": [0, 1], "tickformat": ".0%"}
+        # Curves begin low and need the room.
+        reach = {"range": [0, 1]} if all(isinstance(label, str) for label in panel["x"]) else {"rangemode": "tozero"}
+        layout[f"yaxis{number}"] |= {"title": {"text": "accuracy"}, "tickformat": ".0%", **reach}
         layout["annotations"].append(_heading(place, panel["title"]))
         for name, band in panel["lines"].items():
             colour = COLOURS[names.index(name) % len(COLOURS)]

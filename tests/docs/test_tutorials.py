@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 
 TUTORIALS = sorted((Path(__file__).parents[2] / "docs" / "tutorials").glob("*.md"))
+# They start a Ray of their own, as tests/service and tests/sweeps do.
+LONG = ("cluster", "mu-sweep")
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda tutorial: tutorial.stem)
+@pytest.mark.parametrize(
+    "tutorial",
+    [pytest.param(page, id=page.stem, marks=pytest.mark.soak if page.stem in LONG else ()) for page in TUTORIALS],
+)
 def test_a_tutorial_runs(tutorial: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", tutorial.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert blocks

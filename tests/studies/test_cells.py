@@ -126,7 +126,8 @@ def test_the_base_may_be_a_file_beside_the_study_and_overrides_come_after_what_i
 
 def test_shipped_studies_are_valid_and_small_enough_to_be_run_here() -> None:
     files = sorted((Path(__file__).parents[2] / "experiments" / "studies").glob("*.yaml"))
-    names = ["alpha", "auxiliary", "auxiliary_path", "byzantine", "cut_width", "mu", "probes", "scalar_path", "smashed_path"]
+    names = ["alpha", "auxiliary", "auxiliary_path", "byzantine", "cifar10_resnet", "clients", "cut_width", "mu"]
+    names += ["participation", "probes", "scalar_path", "smashed_path"]
     assert [file.stem for file in files] == names
     for file in files:
         cells = [cell for cell in expand(read_study(file)) if cell.spec is not None]
