@@ -13,6 +13,7 @@ from heron_ray.errors import PolicyError, ServiceError, SpecError, SpecIssue
 from heron_ray.spec import ExperimentSpec, read_spec_file
 from heron_ray.spec.data import DigitsData, SyntheticData
 from heron_ray.spec.plugins import PluginData
+from heron_ray.spec.text import SyntheticTokensData
 
 Limit: TypeAlias = Annotated[int | None, Field(ge=1)]
 HINT = "make it smaller, or ask whoever runs the service"
@@ -74,7 +75,7 @@ class Policy(BaseModel):
             case DigitsData() | PluginData():
                 # Few, or as many as the operator installed.
                 return
-            case SyntheticData(samples=samples):
+            case SyntheticData(samples=samples) | SyntheticTokensData(samples=samples):
                 yield from _over("data.samples", samples, self.max_samples, "training samples")
             case files if files.train_samples is not None:
                 yield from _over("data.train_samples", files.train_samples, self.max_samples, "training samples")

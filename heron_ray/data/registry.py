@@ -15,6 +15,7 @@ from heron_ray.data.parquet import load_parquet
 from heron_ray.data.plugin import load_plugin
 from heron_ray.data.prose import load_prose
 from heron_ray.data.synthetic import make_clusters
+from heron_ray.data.synthetic_tokens import draw_tokens
 from heron_ray.data.text import load_text
 from heron_ray.spec.data import DataSpec
 
@@ -22,6 +23,7 @@ LOADERS: Final[Mapping[str, Callable[[Any, int], Dataset]]] = MappingProxyType(
     {
         "digits": load_digits,
         "synthetic": make_clusters,
+        "synthetic_tokens": draw_tokens,
         "image_folder": load_image_folder,
         "parquet": load_parquet,
         "mnist": load_mnist,

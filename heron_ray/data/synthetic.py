@@ -22,8 +22,8 @@ def make_clusters(spec: SyntheticData, seed: int) -> Dataset:
         seed: The only source of randomness; at least 0.
 
     Returns:
-        `spec.samples` training samples of shape [features], and for validation and test a tenth of that each, but at
-        least 100 and at most 10,000.
+        `spec.samples` training samples of the spec's shape, and for validation and test a tenth of that each, but at least 100
+        and at most 10,000.
 
     Raises:
         ExhaustedMemoryError: The samples do not fit into memory.
@@ -32,20 +32,20 @@ def make_clusters(spec: SyntheticData, seed: int) -> Dataset:
     held_out = max(100, min(10_000, spec.samples // 10))
     try:
         centres = generator.standard_normal((spec.classes, spec.features), dtype=np.float32)
-        train, validation, test = (_draw(generator, centres, spec.spread, n) for n in (spec.samples, held_out, held_out))
+        train, validation, test = (_draw(generator, centres, spec, n) for n in (spec.samples, held_out, held_out))
     except MemoryError as error:
         size_bytes = 4 * spec.features * (spec.samples + 2 * held_out + spec.classes)
         raise ExhaustedMemoryError(
             f"{spec.samples} synthetic samples of {spec.features} features need {size_bytes / 2**30:.1f} GiB",
             hint="lower data.samples or data.features",
         ) from error
-    return Dataset(train=train, validation=validation, test=test, classes=spec.classes, input_shape=(spec.features,))
+    return Dataset(train=train, validation=validation, test=test, classes=spec.classes, input_shape=spec.input_shape)
 
 
-def _draw(generator: np.random.Generator, centres: NDArray[np.float32], spread: float, samples: int) -> Split:
-    """`samples` points around centres of shape [classes, features]."""
+def _draw(generator: np.random.Generator, centres: NDArray[np.float32], spec: SyntheticData, samples: int) -> Split:
+    """`samples` points around centres of shape [classes, features], in the shape of the spec."""
     x = generator.standard_normal((samples, centres.shape[1]), dtype=np.float32)
     y = generator.integers(len(centres), size=samples)
-    x *= np.float32(spread)
+    x *= np.float32(spec.spread)
     x += centres[y]
-    return Split(x=torch.from_numpy(x), y=torch.from_numpy(y))
+    return Split(x=torch.from_numpy(x.reshape(samples, *spec.input_shape)), y=torch.from_numpy(y))

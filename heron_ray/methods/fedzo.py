@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method
-from heron_ray.models.objectives import OBJECTIVES
+from heron_ray.models.objectives import objective_of
 from heron_ray.models.split import Part
 from heron_ray.spec.method import FedZoMethod
 from heron_ray.zo import ZerothOrderEstimator
@@ -29,7 +29,7 @@ class FedZo(Method[FedZoMethod]):
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
         spec, model, theta = self.spec, client.model, client.vector.data
-        objective = OBJECTIVES[spec.objective]
+        objective = objective_of(spec)
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
         total = client.zeros()

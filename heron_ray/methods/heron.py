@@ -10,6 +10,7 @@ from torch import Tensor
 
 from heron_ray.methods.method import Client, ClientRound, ClientUpdate, Fate, Method, Script, Upload, is_upload_step
 from heron_ray.models import stacked
+from heron_ray.models.objectives import objective_of
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import make_optimizer
 from heron_ray.spec.method import HeronMethod
@@ -36,7 +37,7 @@ class Heron(Method[HeronMethod]):
 
     def client_round(self, client: Client) -> ClientRound:
         """The box above."""
-        spec, forwards, theta = self.spec, client.forwards(self.spec.objective), client.vector.data
+        spec, forwards, theta = self.spec, client.forwards(objective_of(self.spec)), client.vector.data
         optimizer = client.optimizer(spec.client_optimizer)
         estimator = ZerothOrderEstimator(spec.zeroth_order, client.vector)
         told_seeds: list[Seed] = []

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 
 from heron_ray.models import stacked
 from heron_ray.models.compiled import ClientForwards, eager_forwards
-from heron_ray.models.objectives import OBJECTIVES
+from heron_ray.models.objectives import Objective
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import Optimizer, make_optimizer, whole
 from heron_ray.seeds import Purpose, derive
-from heron_ray.spec.method import ObjectiveKind
 from heron_ray.spec.optimizer import OptimizerSpec
 from heron_ray.vectors import FlatVector, Float32Array
 from heron_ray.zo import Seed
@@ -140,9 +139,9 @@ class Client:
         if self.told is not None:
             self.told += coefficients
 
-    def forwards(self, objective: ObjectiveKind) -> ClientForwards:
+    def forwards(self, objective: Objective) -> ClientForwards:
         """The forward passes of a client that takes no gradients; only those with cross-entropy are ever compiled."""
-        return self.compiled or eager_forwards(self.model, OBJECTIVES[objective])
+        return self.compiled or eager_forwards(self.model, objective)
 
     def direction_seeds(self, step: int, probes: int) -> list[Seed]:
         """The seeds of the probes' directions in one local step; every client draws its own."""

@@ -1,4 +1,4 @@
-"""What a client without gradients may descend: cross-entropy, or a metric that has no useful derivative.
+"""What a client without gradients may descend: cross-entropy, a metric that has no useful derivative, or a reward's negative.
 
 A metric is constant but for jumps, so a probe sees something only if its step makes predictions change. What the zeroth-order
 estimate follows is the gradient of the metric's mean over probes, E_u[f(theta + mu u)]: `mu` says how far it is smoothed.
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from heron_ray.models import stacked
-from heron_ray.spec.method import ObjectiveKind
+from heron_ray.spec.method import MethodSpec
+from heron_ray.spec.plugins import REWARDS, RewardPlugin, find_plugin
 
 Objective: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -53,6 +54,32 @@ def macro_f1(logits: Tensor, y: Tensor) -> Tensor:
     return 1 - scores.sum() / (all_of_them > 0).sum()
 
 
-OBJECTIVES: Mapping[ObjectiveKind, Objective] = MappingProxyType(
+OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
     {"cross_entropy": cross_entropy, "zero_one": zero_one, "macro_f1": macro_f1}
 )
+
+
+def objective_of(method: MethodSpec) -> Objective:
+    """What a method's clients descend. Raises LookupError where a reward that it names is not installed any more."""
+    if method.objective == "reward":
+        return minus(find_plugin(REWARDS, method.reward or ""))
+    return OBJECTIVES[method.objective]
+
+
+def minus(reward: RewardPlugin) -> Objective:
+    """The negative of a reward, which knows one client's batch at a time.
+
+    Example:
+        >>> hits = minus(lambda logits, y: (logits.argmax(1) == y).sum())
+        >>> float(hits(torch.tensor([[2.0, 1.0], [2.0, 1.0]]), torch.tensor([0, 1])))
+        -1.0
+    """
+
+    def objective(logits: Tensor, y: Tensor) -> Tensor:
+        if logits.dim() == 3:
+            return torch.stack([objective(*client) for client in zip(logits.unbind(), y.unbind(), strict=True)])
+        if logits.is_meta:
+            return logits.new_zeros(())  # costs are counted without values, and a reward's own are not
+        return -torch.as_tensor(reward(logits, y), dtype=logits.dtype, device=logits.device).reshape(())
+
+    return objective

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from heron_ray.spec.plugins import PluginData
 from heron_ray.spec.relative_path import RelativePath
 from heron_ray.spec.samples import Samples
 from heron_ray.spec.section import contradiction
-from heron_ray.spec.text import E2eNlgData, ProseData, TextData
+from heron_ray.spec.text import E2eNlgData, ProseData, SyntheticTokensData, TextData
 
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 PerChannel = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], Field(min_length=1, max_length=3)]
@@ -58,11 +59,28 @@ class SyntheticData(Samples):
     spread: float = Field(
         default=1.0, gt=0, le=1e3, description="Standard deviation of a cluster; the centres' coordinates have 1."
     )
+    image: tuple[Literal[1, 3], Pixels, Pixels] | None = Field(
+        default=None,
+        exclude_if=lambda shape: shape is None,  # specs from before the field keep their hashes
+        description="Channels, height and width: samples are images of that shape, with features numbers in all. null: they "
+        "are vectors.",
+    )
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
-        return (self.features,)
+        return self.image or (self.features,)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width where samples are images."""
+        return self.image
+
+    @model_validator(mode="after")
+    def _images_have_that_many_numbers(self) -> Self:
+        if self.image is not None and (numbers := math.prod(self.image)) != self.features:
+            raise contradiction("data.features", f"an image of {self.image} has {numbers} numbers: set features={numbers}")
+        return self
 
 
 class ImageFiles(Samples):
@@ -175,6 +193,15 @@ class MnistData(ImageFiles):
 
 
 DataSpec: TypeAlias = Annotated[
-    DigitsData | SyntheticData | ImageFolderData | ParquetData | MnistData | ProseData | E2eNlgData | TextData | PluginData,
+    DigitsData
+    | SyntheticData
+    | SyntheticTokensData
+    | ImageFolderData
+    | ParquetData
+    | MnistData
+    | ProseData
+    | E2eNlgData
+    | TextData
+    | PluginData,
     Field(discriminator="kind"),
 ]

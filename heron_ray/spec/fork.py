@@ -43,6 +43,7 @@ FREE: tuple[str, ...] = (
     "method.distillation",
     "method.mu",
     "method.objective",
+    "method.reward",
     "method.server_optimizer",
     "method.server_steps",
     "method.server_zeroth_order",

@@ -15,7 +15,7 @@ def language_fault(experiment: ExperimentSpec) -> tuple[str, str] | None:
     """The field that text, or its want, makes impossible, and why; None where all is well."""
     data, model = experiment.data, experiment.model
     if isinstance(model, Gpt2Model) != data.is_text:
-        way_out = "use data.kind=prose, e2e_nlg or text" if not data.is_text else "use model.kind=gpt2"
+        way_out = "use data.kind=prose, e2e_nlg, text or synthetic_tokens" if not data.is_text else "use model.kind=gpt2"
         return "model.kind", f"{model.kind} does not read the samples of data.kind={data.kind}: {way_out}"
     if not isinstance(model, Gpt2Model):
         return None

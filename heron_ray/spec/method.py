@@ -33,7 +33,7 @@ DirectionLaw: TypeAlias = Annotated[
 ]
 
 
-ObjectiveKind: TypeAlias = Literal["cross_entropy", "zero_one", "macro_f1"]
+ObjectiveKind: TypeAlias = Literal["cross_entropy", "zero_one", "macro_f1", "reward"]
 
 
 class ZerothOrderSpec(Section):
@@ -65,8 +65,16 @@ class _Method(Section):
         description=(
             "What a client descends on its batch. cross_entropy: any client. zero_one (share of wrong predictions) and "
             "macro_f1 (1 - macro-F1) have no derivative: only for clients that evaluate a loss of their own and never "
-            "differentiate it, with a larger mu. The main server descends cross-entropy either way."
+            "differentiate it, with a larger mu. reward: minus the reward of an installed package. The main server descends "
+            "cross-entropy either way."
         ),
+    )
+    reward: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        exclude_if=lambda value: value is None,
+        description="With objective=reward: the plug-in that says what predictions are worth, as its package calls it.",
     )
 
     takes_objectives: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Models and data sets of other packages: those that the operator installed, found by entry point and named in a spec.
+"""Models, data sets and rewards of other packages: those that the operator installed, found by entry point and named in a spec.
 
 A package offers them in its metadata, a name and an object for each:
 
@@ -7,6 +7,9 @@ A package offers them in its metadata, a name and an object for each:
 
     [project.entry-points."heron_ray.data"]
     wine = "my_package:WINE"
+
+    [project.entry-points."heron_ray.rewards"]
+    profit = "my_package:profit"
 
 Their modules are imported where a spec names them, by the API too: what is large, as torch is, belongs into `build` and `load`.
 """
@@ -26,6 +29,7 @@ from heron_ray.spec.section import Section, contradiction
 
 MODELS: Final = "heron_ray.models"
 DATA: Final = "heron_ray.data"
+REWARDS: Final = "heron_ray.rewards"
 
 
 class ModelPlugin(Protocol):
@@ -66,6 +70,18 @@ class DataPlugin(Protocol):
 
     def load(self, options: Any, seed: int) -> Any:
         """A `heron_ray.data.dataset.Dataset`, equal bit for bit for equal options and seed."""
+
+
+class RewardPlugin(Protocol):
+    """What an entry point of `heron_ray.rewards` leads to."""
+
+    def __call__(self, logits: Any, y: Any) -> Any:
+        """What the predictions of one client's batch are worth: a number, or a tensor with one; more is better.
+
+        Args:
+            logits: A torch tensor [B, C].
+            y: The classes, [B].
+        """
 
 
 @cache

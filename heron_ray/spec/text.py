@@ -102,3 +102,30 @@ class TextData(_Text):
         default="train*.txt", description="Training files below path, as a pattern; read in the order of their names."
     )
     test: RelativePath = Field(default="test*.txt", description="Test files below path, as a pattern.")
+
+
+class SyntheticTokensData(Samples):
+    """Sequences of tokens from a Markov chain that is drawn from the seed: as many as wanted, for scale and cost studies."""
+
+    is_text: ClassVar[bool] = True
+
+    kind: Literal["synthetic_tokens"] = Field(description="Sequences of a random Markov chain of tokens. No files.")
+    samples: int = Field(default=1_000, ge=10, le=100_000_000, description="Training sequences.")
+    vocabulary: int = Field(default=64, ge=2, le=1_000_000, description="Tokens of the vocabulary.")
+    length: int = Field(default=64, ge=2, le=65_536, description="Tokens L of a sequence.")
+    successors: int = Field(
+        default=4,
+        ge=1,
+        le=1_000,
+        description="Tokens that may follow one; the chain's own perplexity, which no model can fall below, is at most that.",
+    )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: L tokens."""
+        return (self.length,)
+
+    @property
+    def classes(self) -> int:
+        """Tokens of the vocabulary."""
+        return self.vocabulary

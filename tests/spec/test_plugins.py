@@ -14,7 +14,8 @@ import yaml
 
 from heron_ray.errors import DataError, SpecError
 from heron_ray.models.registry import initial_model
-from heron_ray.simulation import LocalExecutor, Simulation
+from heron_ray.simulation import ListSink, LocalExecutor, Simulation
+from heron_ray.simulation.events import RoundFinished
 from heron_ray.spec import apply_overrides, parse_override, parse_spec, plugins
 from heron_ray.studies import expand, parse_study
 from tune_spaces import plan_sweep, require_fit
@@ -130,6 +131,39 @@ def test_everything_else_works_with_it(overrides):
 def test_what_cannot_be_is_refused_by_its_path(override, path, words):
     found, message = refusal(override)
     assert found == path
+    assert words in message
+
+
+REWARD = ("method.objective=reward", "method.reward=profit", "method.zeroth_order.mu=0.3")
+
+
+@pytest.mark.usefixtures("installed")
+def test_clients_raise_a_reward_and_are_the_same_in_blocks_and_alone(monkeypatch):
+    def told(*overrides):
+        sink = ListSink()
+        with LocalExecutor() as executor:
+            result = Simulation(wine("rounds=3", *overrides), executor, sink=sink).run()
+        return result.trajectory_digest, [e.metrics["client_loss"] for e in sink.events if isinstance(e, RoundFinished)]
+
+    digest, losses = told(*REWARD)
+    assert all(-1 <= loss <= 4 for loss in losses)
+    assert digest != told("method.zeroth_order.mu=0.3")[0]
+    monkeypatch.setattr("heron_ray.simulation.setup.BLOCK", 1)
+    assert told(*REWARD)[0] == digest
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["method.objective=reward"], "objective=reward needs the name"),
+        (["method.reward=profit"], "counts with objective=reward only"),
+        (["method.objective=reward", "method.reward=luck"], "no plug-in named 'luck' is installed here; there are: profit"),
+    ],
+)
+def test_a_reward_that_cannot_be_is_refused(overrides, words):
+    path, message = refusal(*overrides)
+    assert path == "method.reward"
     assert words in message
 
 
