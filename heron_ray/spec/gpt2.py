@@ -88,7 +88,8 @@ class Gpt2Model(Section):
         if len(input_shape) != 1:
             return (
                 "kind",
-                f"gpt2 needs sequences of tokens, not samples of shape {input_shape}: use data.kind=prose, e2e_nlg or text",
+                f"gpt2 needs sequences of tokens, not samples of shape {input_shape}: use data.kind=prose, e2e_nlg, text "
+                "or synthetic_tokens",
             )
         if (self.preset is None) == (self.pretrained is None):
             both = "both are given" if self.preset else "Field required"

@@ -10,6 +10,7 @@ import torch
 from heron_ray.data import load_dataset
 from heron_ray.errors import SpecError
 from heron_ray.simulation import LocalExecutor, Simulation
+from heron_ray.simulation.footprint import footprint
 from heron_ray.spec.data import SyntheticData
 from heron_ray.spec.text import SyntheticTokensData
 from tests.conftest import MakeSpec
@@ -57,6 +58,15 @@ def test_a_token_has_no_more_successors_than_it_may_and_all_splits_have_one_chai
             follows.setdefault(now, set()).add(then)
     assert set(follows) <= set(range(12))
     assert max(map(len, follows.values())) == 3
+
+
+def test_a_service_knows_what_they_need(make_spec: MakeSpec) -> None:
+    spec = make_spec(
+        "data={kind: synthetic_tokens, samples: 200, vocabulary: 16, length: 16}",
+        "model={kind: gpt2, preset: tiny, cut: 1, auxiliary: {kind: server_blocks, blocks: 0}}",
+        "partition={kind: iid}",
+    )
+    assert footprint(spec, distributed=False).memory_bytes > 0
 
 
 def test_a_language_model_learns_the_chain(make_spec: MakeSpec) -> None:
