@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 TUTORIALS = sorted((Path(__file__).parents[2] / "docs" / "tutorials").glob("*.md"))
-# They start a Ray of their own, as tests/service and tests/sweeps do.
-LONG = ("cluster", "mu-sweep")
+# Of what these do, tests/service, tests/sweeps and tests/studies do a shorter piece.
+LONG = ("byzantine-study", "cluster", "mu-sweep")
 
 
 @pytest.mark.timeout(600)
