@@ -59,7 +59,7 @@ class SyntheticData(Samples):
     spread: float = Field(
         default=1.0, gt=0, le=1e3, description="Standard deviation of a cluster; the centres' coordinates have 1."
     )
-    image: tuple[Literal[1, 3], Pixels, Pixels] | None = Field(
+    image: Annotated[tuple[Pixels, ...], Field(min_length=3, max_length=3)] | None = Field(
         default=None,
         exclude_if=lambda shape: shape is None,  # specs from before the field keep their hashes
         description="Channels, height and width: samples are images of that shape, with features numbers in all. null: they "
@@ -74,12 +74,19 @@ class SyntheticData(Samples):
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
         """Channels, height and width where samples are images."""
-        return self.image
+        match self.image:
+            case (channels, height, width):
+                return channels, height, width
+        return None
 
     @model_validator(mode="after")
     def _images_have_that_many_numbers(self) -> Self:
+        if self.image is not None and self.image[0] not in (1, 3):
+            raise contradiction("data.image", f"{self.image[0]} channels: 1 is grey, 3 is colour")
         if self.image is not None and (numbers := math.prod(self.image)) != self.features:
-            raise contradiction("data.features", f"an image of {self.image} has {numbers} numbers: set features={numbers}")
+            raise contradiction(
+                "data.features", f"an image of {list(self.image)} has {numbers} numbers: set features={numbers}"
+            )
         return self
 
 

@@ -37,7 +37,7 @@ def test_an_experiment_of_the_service_is_exported_to_tensorboard(heron, service,
     id = store.submit(parse_spec(SPEC)).id
     dispatcher.finish_round(dispatcher.claim(), 1, 3)
     outcome = heron("export", id, "--tensorboard", tmp_path / "board", "--json")
-    assert outcome.object == {"tensorboard": str(tmp_path / "board"), "mlflow": None, "experiments": [id]}
+    assert outcome.object == {"tensorboard": str(tmp_path / "board"), "mlflow": None, "wandb": None, "experiments": [id]}
     (folder,) = (tmp_path / "board").iterdir()
     assert folder.name == f"tiny-{id[:12]}"
     assert set(read_tensorboard(folder)) == {"test_accuracy", "validation_accuracy"}
