@@ -29,7 +29,7 @@ def make_clusters(spec: SyntheticData, seed: int) -> Dataset:
         ExhaustedMemoryError: The samples do not fit into memory.
     """
     generator = np.random.Generator(np.random.SFC64(seed))
-    held_out = max(100, min(10_000, spec.samples // 10))
+    held_out = spec.held_out
     try:
         centres = generator.standard_normal((spec.classes, spec.features), dtype=np.float32)
         train, validation, test = (_draw(generator, centres, spec, n) for n in (spec.samples, held_out, held_out))

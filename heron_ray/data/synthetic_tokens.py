@@ -28,7 +28,7 @@ def draw_tokens(spec: SyntheticTokensData, seed: int) -> Dataset:
         ExhaustedMemoryError: The sequences do not fit into memory.
     """
     generator = np.random.Generator(np.random.SFC64(seed))
-    held_out = max(10, min(1_000, spec.samples // 10))
+    held_out = spec.held_out
     try:
         successors = generator.integers(spec.vocabulary, size=(spec.vocabulary, spec.successors))
         reach = generator.dirichlet(np.ones(spec.successors), size=spec.vocabulary).cumsum(axis=1)

@@ -105,10 +105,8 @@ def _data_bytes(spec: ExperimentSpec) -> int:
 def _samples(data: Any) -> int:
     if data.kind == "digits":
         return _DIGITS
-    if data.kind == "synthetic":
-        return int(data.samples + 2 * max(100, min(10_000, data.samples // 10)))
-    if data.kind == "synthetic_tokens":
-        return int(data.samples + 2 * max(10, min(1_000, data.samples // 10)))
+    if data.kind in ("synthetic", "synthetic_tokens"):
+        return int(data.samples + 2 * data.held_out)
     if data.kind == "plugin":
         return NOMINAL_SAMPLES
     given = [count for count in (data.train_samples, data.test_samples) if count is not None]

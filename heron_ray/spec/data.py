@@ -67,6 +67,11 @@ class SyntheticData(Samples):
     )
 
     @property
+    def held_out(self) -> int:
+        """Samples for validation, drawn beside the training samples, and as many for test."""
+        return max(100, min(10_000, self.samples // 10))
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return self.image or (self.features,)

@@ -121,6 +121,11 @@ class SyntheticTokensData(Samples):
     )
 
     @property
+    def held_out(self) -> int:
+        """Sequences for validation, drawn beside the training sequences, and as many for test."""
+        return max(10, min(1_000, self.samples // 10))
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample: L tokens."""
         return (self.length,)
