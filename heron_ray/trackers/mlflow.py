@@ -6,7 +6,6 @@ hashes and the digest are tags. A round is one request, made before the next rou
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import time
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from heron_ray.errors import MissingToolError, SinkError
-from heron_ray.trackers.tracker import DIGESTS, Run, flat, require
+from heron_ray.trackers.tracker import Run, digests_in, finite, flat, require
 
 EXTRA = "mlflow"
 EXPERIMENT = "heron-ray"
@@ -59,15 +58,15 @@ class MLflow:
         now = int(1000 * time.time())
         points = [
             self._entities.Metric(key=name, value=value, timestamp=now, step=round)
-            for name, value in metrics.items()
-            if value is not None and math.isfinite(value) and round > self._known.get(name, 0)
+            for name, value in finite(metrics).items()
+            if round > self._known.get(name, 0)
         ]
         if points:
             self._try(lambda: self._client.log_batch(self._id, metrics=points))
 
     def end(self, state: str, result: Mapping[str, Any]) -> None:
         """Close the run."""
-        tags = [self._entities.RunTag(f"heron_ray.{name}", str(result[name])) for name in DIGESTS if name in result]
+        tags = [self._entities.RunTag(name, digest) for name, digest in digests_in(result).items()]
 
         def end() -> None:
             self._client.log_batch(self._id, tags=tags)

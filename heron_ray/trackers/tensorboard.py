@@ -8,7 +8,6 @@ and, for the HPARAMS page, a set of hyperparameters.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any
 import yaml
 
 from heron_ray.errors import SinkError
-from heron_ray.trackers.tracker import Run, flat, require
+from heron_ray.trackers.tracker import Run, finite, flat, require
 
 EXTRA = "tensorboard"
 # Ends the names of the files that are ours.
@@ -64,11 +63,7 @@ class TensorBoard:
         """All values of a round are one record, so a kill leaves all of them or none."""
         if round <= self._known:
             return
-        values = [
-            self._summaries.Summary.Value(tag=name, simple_value=value)
-            for name, value in metrics.items()
-            if value is not None and math.isfinite(value)
-        ]
+        values = [self._summaries.Summary.Value(tag=name, simple_value=value) for name, value in finite(metrics).items()]
         self._write(self._summaries.Summary(value=values), step=round)
         self._known = round
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -64,6 +65,24 @@ def tell(tracker: Tracker, record: Record) -> None:
     for round in sorted(rounds):
         tracker.add(round, rounds[round])
     tracker.end(record.state, record.result or {})
+
+
+def finite(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """The values of a round that a tracker can take.
+
+    >>> finite({"loss": 0.5, "auxiliary_loss": float("nan"), "accuracy": None})
+    {'loss': 0.5}
+    """
+    return {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
+
+
+def digests_in(result: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes and the digest of a result, as far as it has them, under the names that trackers know them by.
+
+    >>> digests_in({"spec_hash": "5f", "rounds": 3})
+    {'heron_ray.spec_hash': '5f'}
+    """
+    return {f"heron_ray.{name}": str(result[name]) for name in DIGESTS if name in result}
 
 
 def flat(value: Mapping[str, Any]) -> dict[str, str | int | float | bool]:

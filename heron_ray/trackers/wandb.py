@@ -9,7 +9,6 @@ in its summary. Files of an offline run cannot be asked what they hold, so each 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_ray.errors import SinkError
-from heron_ray.trackers.tracker import DIGESTS, Run, flat, require
+from heron_ray.trackers.tracker import Run, digests_in, finite, flat, require
 
 EXTRA = "wandb"
 PROJECT = "heron-ray"
@@ -74,11 +73,9 @@ class WeightsAndBiases:
 
     def add(self, round: int, metrics: Mapping[str, float | None]) -> None:
         """The values of a round; those that are not finite are left out."""
-        self._open.log(
-            {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}, step=round
-        )
+        self._open.log(finite(metrics), step=round)
 
     def end(self, state: str, result: Mapping[str, Any]) -> None:
         """Close the run's file."""
-        self._open.summary.update({f"heron_ray.{name}": str(result[name]) for name in DIGESTS if name in result})
+        self._open.summary.update(digests_in(result))
         self._open.finish(exit_code=0 if state == "SUCCEEDED" else 1)
