@@ -61,7 +61,7 @@ def draw_experiment(
     series = store.curves.sample([id], points=POINTS, patterns=DRAWN)[id]
     totals = store.curves.running_sums(id, SUMMED, points=POINTS)
     places = places_of(store, id, x, points=POINTS)
-    drawn = experiment_figures(_curves(series), totals=_curves(totals), x=x, places=places)
+    drawn = experiment_figures(curves_of(series), totals=curves_of(totals), x=x, places=places)
     early = store.events(id, after=0, limit=EARLY)
     started = next((event.data for event in early if event.kind == "started"), None)
     if started and started["partition"].get("per_client"):
@@ -109,5 +109,6 @@ def draw_sweep(id: str, store: StoreParameter) -> Figures:
     return Figures(figures=figures, themes=themes())
 
 
-def _curves(found: Mapping[str, SampledCurve]) -> dict[str, Curve]:
+def curves_of(found: Mapping[str, SampledCurve]) -> dict[str, Curve]:
+    """Sampled curves as figures and answers have them."""
     return {name: Curve(rounds=curve.rounds, values=curve.values) for name, curve in found.items()}

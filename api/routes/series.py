@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from api.routes.experiments import StoreParameter
+from api.routes.figures import curves_of
 from api.routes.problems import refusals
 from api.routes.series_wire import Curves, CurvesOfExperiment, ThinnedCurve
 from api.routes.wire import SeriesOfExperiment
@@ -74,7 +75,7 @@ def list_series(
     """Get every metric's curve so far. Beyond a million points it has to be thinned or exported."""
     if points is not None:
         curves = store.curves.sample([id], points=points, at_most=MOST_POINTS)[id]
-        return {"series": {name: {"rounds": curve.rounds, "values": curve.values} for name, curve in curves.items()}}
+        return {"series": curves_of(curves)}
     if store.curves.count(id, up_to=MOST_POINTS_WHOLE + 1) > MOST_POINTS_WHOLE:
         raise AnswerTooLargeError(
             f"experiment {id} has more than {MOST_POINTS_WHOLE:,} points, too many for one answer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Body, Query, Response, status
 from api.domain.states import TERMINAL
 from api.routes.examples import example_spec
 from api.routes.experiments import CallerParameter, KeyParameter, PolicyParameter, StoreParameter
-from api.routes.figures import Figures
+from api.routes.figures import Figures, curves_of
 from api.routes.policy_wire import plain
 from api.routes.problems import refusals
 from api.routes.studies_wire import StudyDetail, StudyPage, StudySubmission, StudySummary, rows_in, study_of, summary_of
@@ -108,14 +109,11 @@ def show_study(id: str, store: StoreParameter) -> StudyDetail:
 def draw_study(id: str, store: StoreParameter) -> Figures:
     """Draw a study's figures from the cells that have ended: `1: worst_case`, `2: bands`, ... as the study lists them."""
     study, cells = study_of(store.studies.get(id)), store.studies.cells(id)
-    curves: dict[str, dict[str, Curve]] = {}
+    curves: Mapping[str, Mapping[str, Curve]] = {}
     if any(isinstance(figure, CurvesFigure) for figure in study.figures):
         ids = [cell.experiment.id for cell in cells if cell.experiment is not None]
         found = store.curves.sample(ids, points=POINTS_OF_CURVE, patterns=tuple(ACCURACIES))
-        curves = {
-            id: {name: {"rounds": curve.rounds, "values": curve.values} for name, curve in some.items()}
-            for id, some in found.items()
-        }
+        curves = {id: curves_of(some) for id, some in found.items()}
     groups = groups_of(rows_in(study, cells, curves))
     drawn = {f"{number}: {figure.kind}": draw(study, figure, groups) for number, figure in enumerate(study.figures, start=1)}
     return Figures(figures=drawn, themes=themes())

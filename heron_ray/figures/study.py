@@ -84,14 +84,15 @@ def heat_maps(grid: Sequence[Sequence[HeatMap]], *, title: str, rows: str, colum
     return {"data": traces, "layout": layout}
 
 
-def bands(grid: Sequence[Sequence[BandPanel]], *, title: str, x: str) -> dict[str, Any]:
+def bands(grid: Sequence[Sequence[BandPanel]], *, title: str, x: str, rounds: bool = False) -> dict[str, Any]:
     """Mean accuracies against one axis, each with a band from its lowest to its highest value.
 
     Args:
         grid: Panels, row by row; all rows are equally long.
         title: Heading of the figure.
         x: What the axis is. Labels that are all positive numbers are places on it, on a logarithmic axis where they span a
-            factor above 20; others stand side by side. Rounds are places on a linear axis.
+            factor above 20; others stand side by side.
+        rounds: The axis is rounds: panels have numbers on it, in even steps, and accuracies reach as far as they need.
 
     Returns:
         A Plotly figure as plain JSON values; a colour stands for the same name in every panel.
@@ -106,11 +107,11 @@ def bands(grid: Sequence[Sequence[BandPanel]], *, title: str, x: str) -> dict[st
     traces: list[dict[str, Any]] = []
     layout = _layout(title)
     for number, place, panel in _placed(grid):
-        places, kind = _scale(panel["x"])
+        places, kind = (panel["x"], "linear") if rounds else _scale(panel["x"])
         layout |= _axes(number, place)
         layout[f"xaxis{number}"] |= {"title": {"text": _below(place, x)}, "type": kind}
-        # Curves begin low and need the room.
-        reach = {"range": [0, 1]} if all(isinstance(label, str) for label in panel["x"]) else {"rangemode": "tozero"}
+        # Curves begin low and need the room; where there is none yet the axis stays whole.
+        reach = {"rangemode": "tozero"} if rounds and panel["x"] else {"range": [0, 1]}
         layout[f"yaxis{number}"] |= {"title": {"text": "accuracy"}, "tickformat": ".0%", **reach}
         layout["annotations"].append(_heading(place, panel["title"]))
         for name, band in panel["lines"].items():
@@ -145,13 +146,12 @@ def _band(name: str, x: Sequence[float | str], band: Band, colour: str) -> Itera
     }
 
 
-def _scale(labels: Sequence[str] | Sequence[int]) -> tuple[Sequence[float | str], str]:
+def _scale(labels: Sequence[str]) -> tuple[Sequence[float | str], str]:
     try:
         numbers = [float(label) for label in labels]
     except ValueError:
         return list(labels), "category"
-    are_labels = all(isinstance(label, str) for label in labels)
-    if numbers and are_labels and min(numbers) > 0 and max(numbers) > WIDE * min(numbers):
+    if min(numbers) > 0 and max(numbers) > WIDE * min(numbers):
         return numbers, "log"
     return numbers, "linear"
 

@@ -37,7 +37,9 @@ def draw(study: StudySpec, figure: FigureSpec, groups: Sequence[Group]) -> dict[
         grid.append(panels)
     if not isinstance(figure, WorstCaseFigure):
         title = f"{study.name}: {figure.split} accuracy, mean and range of {_seeds(seeds)}"
-        return bands(grid, title=title, x=figure.x if isinstance(figure, BandsFigure) else "round")
+        if isinstance(figure, CurvesFigure):
+            return bands(grid, title=title, x="round", rounds=True)
+        return bands(grid, title=title, x=figure.x)
     title = f"{study.name}: lowest mean {figure.split} accuracy over {figure.over}, with the range of {_seeds(seeds)}"
     return heat_maps(grid, title=title, rows=figure.rows, columns=figure.columns)
 
