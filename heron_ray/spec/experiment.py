@@ -17,7 +17,6 @@ from heron_ray.spec.language import language_fault
 from heron_ray.spec.method import MethodSpec
 from heron_ray.spec.model import ModelSpec
 from heron_ray.spec.partition import PartitionSpec
-from heron_ray.spec.plugins import REWARDS, find_plugin
 from heron_ray.spec.privacy import PrivacySpec
 from heron_ray.spec.section import Section, contradiction
 from heron_ray.spec.smashed_defence import SmashedDefenceSpec
@@ -159,7 +158,6 @@ class ExperimentSpec(Section):
 
     def _require_an_objective_that_can_be_met(self) -> None:
         method, objective = self.method, self.method.objective
-        self._require_the_reward_that_is_named()
         if objective == "cross_entropy":
             return
         if not method.takes_objectives:
@@ -176,19 +174,6 @@ class ExperimentSpec(Section):
         for path, (is_set, way_out) in unmeant.items():
             if is_set:
                 raise contradiction(path, f"it is about cross_entropy, and method.objective is {objective}: use {way_out}")
-
-    def _require_the_reward_that_is_named(self) -> None:
-        objective, reward = self.method.objective, self.method.reward
-        if reward is None:
-            if objective == "reward":
-                raise contradiction("method.reward", "objective=reward needs the name of an installed reward")
-            return
-        if objective != "reward":
-            raise contradiction("method.reward", f"it counts with objective=reward only, and method.objective is {objective}")
-        try:
-            find_plugin(REWARDS, reward)
-        except LookupError as error:
-            raise contradiction("method.reward", str(error.args[0])) from None
 
     @model_validator(mode="after")
     def _text_meets_a_language_model(self) -> ExperimentSpec:

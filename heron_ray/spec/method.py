@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from heron_ray.spec.aggregation import MeanAggregation
 from heron_ray.spec.optimizer import AdamOptimizer, OptimizerSpec, SgdOptimizer
-from heron_ray.spec.section import Section
+from heron_ray.spec.plugins import REWARDS, find_plugin
+from heron_ray.spec.section import Section, contradiction
 
 if TYPE_CHECKING:
     from heron_ray.spec.experiment import ExperimentSpec
@@ -76,6 +77,21 @@ class _Method(Section):
         exclude_if=lambda value: value is None,
         description="With objective=reward: the plug-in that says what predictions are worth, as its package calls it.",
     )
+
+    @model_validator(mode="after")
+    def _reward_is_installed(self) -> Self:
+        if self.reward is None:
+            if self.objective == "reward":
+                raise contradiction("method.reward", "objective=reward needs the name of an installed reward")
+            return self
+        if self.objective != "reward":
+            message = f"it counts with objective=reward only, and method.objective is {self.objective}"
+            raise contradiction("method.reward", message)
+        try:
+            find_plugin(REWARDS, self.reward)
+        except LookupError as error:
+            raise contradiction("method.reward", str(error.args[0])) from None
+        return self
 
     takes_objectives: ClassVar[bool] = False
     """Whether clients evaluate a loss of their own and never differentiate it."""
