@@ -88,8 +88,8 @@ class Sections:
             if key in value:
                 return " or ".join(dict.fromkeys(self.type(one) for one in value[key]))
         if value.get("type") == "array":
-            items = value.get("items") or next(iter(value.get("prefixItems", ())), {})
-            return f"list of ({self.type(items)})" if "," in self.type(items) else f"list of {self.type(items)}"
+            items = self.type(value.get("items") or next(iter(value.get("prefixItems", ())), {}))
+            return f"list of ({items})" if "," in items else f"list of {items}"
         if value.get("type") == "object":
             inner = value.get("additionalProperties")
             return f"mapping to {self.type(inner)}" if isinstance(inner, Mapping) else "mapping"
@@ -98,7 +98,7 @@ class Sections:
     def _link(self, name: str) -> str:
         heading = self.headings.get(name)
         if heading is None:
-            return self.type({key: one for key, one in self._schemas[name].items() if key != "$ref"})
+            return self.type(self._schemas[name])
         anchor = re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
         return f"[{self._kind(name) or heading}](#{anchor})"
 

@@ -6,6 +6,7 @@ All of it is written into a folder beside the wanted one and put in its place wh
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 from heron_ray.directory import DataDirectory
 from heron_ray.errors import DataError
+from heron_ray.spec.text import E2eNlgData
 
 SHARD_ROWS = 10_000
 
@@ -110,6 +112,13 @@ def write_images(folder: Path, split: str, images: Iterable[LabelledImage]) -> i
     return count + len(rows)
 
 
+def as_png(image: Any) -> bytes:
+    """A Pillow image as a PNG file."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
 def write_texts(folder: Path, split: str, texts: Iterable[str]) -> int:
     """Write texts into one UTF-8 file, an empty line after each. Returns how many."""
     count = 0
@@ -123,8 +132,7 @@ def write_texts(folder: Path, split: str, texts: Iterable[str]) -> int:
 def write_pairs(folder: Path, split: str, pairs: Iterable[tuple[str, str]]) -> int:
     """Write pairs of what is given and what is to be said, as E2E NLG's own CSV has them. Returns how many."""
     count = 0
-    name = {"train": "trainset.csv", "test": "testset_w_refs.csv"}[split]
-    with (folder / name).open("w", encoding="utf-8", newline="") as file:
+    with (folder / getattr(E2eNlgData(kind="e2e_nlg"), split)).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("mr", "ref"))
         for pair in pairs:

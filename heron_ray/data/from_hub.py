@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from heron_ray.data.fetched import (
     Fetched,
     LabelledImage,
+    as_png,
     new_data_folder,
     write_images,
     write_pairs,
@@ -163,10 +164,6 @@ def _readable(image: dict[str, Any], where: str) -> bytes:
     try:
         data: bytes = image["bytes"] if image["bytes"] is not None else Path(image["path"]).read_bytes()
         with Image.open(io.BytesIO(data)) as opened:
-            if opened.format in _READABLE:
-                return data
-            stream = io.BytesIO()
-            opened.save(stream, "PNG")
-            return stream.getvalue()
+            return data if opened.format in _READABLE else as_png(opened)
     except (OSError, TypeError, ValueError) as error:
         raise DataError(f"{where} is no whole image: {error}") from error

@@ -6,7 +6,6 @@ reads a pickle.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from heron_ray.data.fetched import Fetched, LabelledImage, new_data_folder, write_images, write_splits
+from heron_ray.data.fetched import Fetched, LabelledImage, as_png, new_data_folder, write_images, write_splits
 from heron_ray.errors import DataError
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -58,9 +57,7 @@ def _open(name: str, root: Path, *, is_train: bool, download: bool) -> Any:
 
 def _images(samples: Any) -> Iterator[LabelledImage]:
     for image, label in samples:
-        stream = io.BytesIO()
-        image.save(stream, "PNG")
-        yield LabelledImage(data=stream.getvalue(), label=int(label))
+        yield LabelledImage(data=as_png(image), label=int(label))
 
 
 def _section(relative: str, samples: Any) -> dict[str, Any]:
