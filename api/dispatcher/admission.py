@@ -43,6 +43,9 @@ class Admission:
 
         Returns:
             None where none may, or it is not yet known what the next one needs.
+
+        Raises:
+            LostActorError, ExhaustedMemoryError: The driver is gone.
         """
         queue = self._store.queued(limit=LOOK)
         if not queue:

@@ -21,7 +21,7 @@ from api.dispatcher.watch import DRIVER_LOST, Watch
 from api.domain.records import AttemptRecord, ExperimentRecord
 from api.domain.states import KILL_REQUESTED, State
 from api.store import Store
-from heron_ray.errors import DatabaseError, StaleAttemptError
+from heron_ray.errors import DatabaseError, ExhaustedMemoryError, LostActorError, StaleAttemptError
 
 LOG = logging.getLogger(__name__)
 
@@ -129,6 +129,10 @@ class Dispatcher:
         while (driver := self._pool.take()) is not None:
             try:
                 claimed = self._admission.claim(driver, running)
+            except (LostActorError, ExhaustedMemoryError) as error:
+                LOG.warning("an idle driver is gone: %s", error)
+                self._pool.discard(driver)
+                continue
             except BaseException:
                 self._pool.put_back(driver)
                 raise

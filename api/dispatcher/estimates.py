@@ -50,7 +50,11 @@ class Estimates:
         return {**given, **{name: known[name] for name in more}, "estimated": more}
 
     def make(self, driver: Driver, experiment: ExperimentRecord) -> None:
-        """Have a driver estimate what an experiment needs, or look whether it has; does not wait for it."""
+        """Have a driver estimate what an experiment needs, or look whether it has; does not wait for it.
+
+        Raises:
+            LostActorError, ExhaustedMemoryError: The driver is gone, so it is idle no more; another makes the estimate.
+        """
         key = _key(experiment)
         if self._asked is None or self._asked[0] != key:
             self._asked = (key, driver, driver.ask_footprint(experiment.spec))
@@ -62,8 +66,10 @@ class Estimates:
             LOG.warning("experiment %s cannot be estimated: %s", experiment.id, " ".join(str(error).split())[:300])
             answer = {"cpus": 1.0, "gpus": 0.0, "memory_bytes": 0}
         except (LostActorError, ExhaustedMemoryError) as error:
-            LOG.warning("the driver that was estimating experiment %s is gone: %s", experiment.id, error)
             self._asked = None
+            if asked is driver:
+                raise
+            LOG.warning("the driver that was estimating experiment %s is gone: %s", experiment.id, error)
             return
         if answer is not None:
             self._known[key], self._asked = answer, None

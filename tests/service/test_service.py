@@ -55,6 +55,19 @@ def test_a_killed_driver_is_replaced_and_resumes_from_a_checkpoint(service, undi
     assert starts[1] >= MIDDLE - 25
 
 
+def test_a_driver_that_dies_while_it_is_idle_is_missed_before_the_next_experiment(service, small_spec, until):
+    """Also where it would have to estimate what that experiment needs."""
+    first = service.submit(small_spec())
+    driver = service.wait_for_end(first)["attempts"][-1]["driver_pid"]
+    psutil.Process(driver).kill()
+    until(lambda: not psutil.pid_exists(driver), "the driver is gone")
+    unseen = small_spec()
+    unseen["model"]["front"] = [*unseen["model"]["front"][:-1], 11]
+    page = service.wait_for_end(service.submit(unseen))
+    assert page["state"] == "SUCCEEDED"
+    assert page["attempts"][-1]["driver_pid"] != driver
+
+
 def test_a_killed_client_actor_interrupts_the_attempt_and_not_the_experiment(service, undisturbed, small_spec):
     id = service.submit(small_spec(executor="ray"))
     service.wait_for_round(id, MIDDLE)
