@@ -214,7 +214,7 @@ class Bench:
             batch=lambda _: (self.x, self.y),
             positions=lambda _: self.y,
             samples=BATCH,
-            compiled=self._compiled,
+            prepared=self._compiled,
         )
         for _ in method.client_round(client):
             pass

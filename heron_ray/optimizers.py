@@ -79,6 +79,12 @@ class Adam(Optimizer):
         super().__init__()
         self._spec = spec
 
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a state that `state` gave earlier."""
+        super().load(state)
+        if "steps" in self.state:
+            self.state["steps"] = self.state["steps"].cpu()  # it is read at every step, and a card would be waited for
+
     def _begin(self, theta: Tensor) -> None:
         super()._begin(theta)
         self.state["steps"] = self.state.get("steps", torch.zeros(1)) + 1

@@ -12,6 +12,7 @@ import torch
 from heron_ray.allocator import keep_freed_memory
 from heron_ray.data.dataset import Dataset, Split
 from heron_ray.data.partition import Shards
+from heron_ray.device import limit_device_memory
 from heron_ray.simulation.roles import ClientHost, FederationServer, MainServer
 from heron_ray.simulation.setup import Setup
 from heron_ray.simulation.trace import ProcessTrace, Recorder, Seam, models_known, traced
@@ -31,9 +32,10 @@ class RoleActor:
     role_name: ClassVar[str]
     messages: ClassVar[frozenset[str]]
 
-    def open(self, packed: dict[str, Any]) -> None:
-        """Build the role for a run."""
+    def open(self, packed: dict[str, Any], device_share: float) -> None:
+        """Build the role for a run, which may take that share of its device's memory."""
         setup = unpack_setup(packed)
+        limit_device_memory(device_share)
         torch.set_num_threads(setup.spec.compute.threads)
         keep_freed_memory()
         self._recorder, self._recording = Recorder(self.role_name), ExitStack()

@@ -50,7 +50,7 @@ class RayExecutor:
     def __init__(self) -> None:
         """Nothing is started before `open`."""
         self._owns_ray = False
-        self._device = ""
+        self._card_share = 0.0
         self.hosts: list[RayRole] = []
 
     def open(self, setup: Setup) -> None:
@@ -58,9 +58,10 @@ class RayExecutor:
         if not ray.is_initialized():
             _start_ray()
             self._owns_ray = True
-        self._adjust_actors(setup.spec.compute.actors, setup.spec.compute.device)
+        compute = setup.spec.compute
+        self._adjust_actors(compute.actors, card_share(compute.actors) if compute.device == "cuda" else 0.0)
         packed = ray.put(pack_setup(setup))
-        for reference in [role.actor.open.remote(packed) for role in self._roles()]:
+        for reference in [role.actor.open.remote(packed, self._card_share or 1.0) for role in self._roles()]:
             self.get(reference)
 
     def close(self) -> None:
@@ -116,16 +117,15 @@ class RayExecutor:
         """What the actors recorded."""
         return [self.get(role.actor.trace.remote()) for role in self._roles()]
 
-    def _adjust_actors(self, count: int, device: str) -> None:
-        """Have two servers and `count` client actors; those that fit are kept."""
-        if device != self._device:
+    def _adjust_actors(self, count: int, share: float) -> None:
+        """Have two servers and `count` client actors, each with a share of a card; those that fit are kept."""
+        if share != self._card_share:
             self._stop_actors()
-            self._device = device
-        gpus = 1.0 / (count + 1) if device == "cuda" else 0.0
+            self._card_share = share
         if not self.hosts:
-            self.main_server = RayRole(ray.remote(num_cpus=_CPU_SHARE, num_gpus=gpus)(MainServerActor).remote())
-            self.federation_server = RayRole(ray.remote(num_cpus=_CPU_SHARE)(FederationActor).remote())
-        host_class = ray.remote(num_cpus=_CPU_SHARE, num_gpus=gpus, scheduling_strategy="SPREAD")(ClientActor)
+            self.main_server = RayRole(ray.remote(num_cpus=_CPU_SHARE, num_gpus=share)(MainServerActor).remote())
+            self.federation_server = RayRole(ray.remote(num_cpus=_CPU_SHARE, num_gpus=share)(FederationActor).remote())
+        host_class = ray.remote(num_cpus=_CPU_SHARE, num_gpus=share, scheduling_strategy="SPREAD")(ClientActor)
         self.hosts += [RayRole(host_class.remote()) for _ in range(count - len(self.hosts))]
         while len(self.hosts) > count:
             ray.kill(self.hosts.pop().actor)
@@ -145,6 +145,16 @@ class RayExecutor:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+
+def card_share(client_actors: int) -> float:
+    """What each actor of an experiment has of a card that they share: Ray counts cards to four decimals.
+
+    Example:
+        >>> card_share(1), card_share(5)
+        (0.3333, 0.1428)
+    """
+    return 10_000 // (client_actors + 2) / 10_000
 
 
 def _start_ray() -> None:

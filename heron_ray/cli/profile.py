@@ -45,6 +45,7 @@ def command(spec: Path, overrides: tuple[str, ...], device: Literal["meta", "cud
             "client peak memory": size(costs.client_peak_bytes),
             **{f"  {part.replace('_', ' ')}": size(count) for part, count in parts},
             "card's peak memory": None if costs.device_peak_bytes is None else size(costs.device_peak_bytes),
+            "  of it tracked": None if costs.device_tracked_bytes is None else size(costs.device_tracked_bytes),
             **{f"{way} per round, {kind}": size(count) for way in ("up", "down") for kind, count in traffic[way].items()},
             "messages per round": f"{costs.messages_per_round:,}",
             **_secure_fields(costs.secure_aggregation),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from heron_ray.models import stacked
-from heron_ray.models.compiled import ClientForwards, eager_forwards
+from heron_ray.models.forwards import ClientForwards, eager_forwards
 from heron_ray.models.objectives import Objective
 from heron_ray.models.split import Part, SplitModel
 from heron_ray.optimizers import Optimizer, make_optimizer, whole
@@ -116,7 +116,7 @@ class Client:
         samples: How many samples the client holds.
         optimizer_state: Optimizer state kept from the client's previous round, empty if none.
         memory: What else it kept from there, empty if nothing.
-        compiled: Its forward passes where they are compiled, else None.
+        prepared: Its forward passes, with its method's objective, where they are compiled or captured; else None.
         told: Takes the coefficients of its probes, step after step, where somebody watches them; they change nothing.
     """
 
@@ -131,7 +131,7 @@ class Client:
     samples: int
     optimizer_state: Mapping[str, Tensor] = field(default_factory=dict)
     memory: Mapping[str, Tensor] = field(default_factory=dict)
-    compiled: ClientForwards | None = None
+    prepared: ClientForwards | None = None
     told: list[Tensor] | None = None
 
     def tell(self, coefficients: Sequence[Tensor]) -> None:
@@ -140,8 +140,8 @@ class Client:
             self.told += coefficients
 
     def forwards(self, objective: Objective) -> ClientForwards:
-        """The forward passes of a client that takes no gradients; only those with cross-entropy are ever compiled."""
-        return self.compiled or eager_forwards(self.model, objective)
+        """The forward passes of a client that takes no gradients."""
+        return self.prepared or eager_forwards(self.model, objective)
 
     def direction_seeds(self, step: int, probes: int) -> list[Seed]:
         """The seeds of the probes' directions in one local step; every client draws its own."""

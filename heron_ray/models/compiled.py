@@ -1,4 +1,4 @@
-"""The client's forward passes, as they are or compiled by torch.compile.
+"""The client's forward passes, compiled by torch.compile.
 
 Compiled code adds in another order than torch's own kernels, so `compute.compile` is part of a trajectory: its losses differ
 from eager ones in the last places. Processes on like machines produce the same bits, whether or not they share a cache.
@@ -11,20 +11,17 @@ Shapes: B = batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
 
 from heron_ray.errors import SpecError, SpecIssue
-from heron_ray.models.objectives import Objective, cross_entropy
+from heron_ray.models.forwards import ClientForwards, Forward, eager_forwards
 from heron_ray.models.resnet18 import plain_forwards
 from heron_ray.models.split import SplitModel
 
 T = TypeVar("T")
-Forward = Callable[[Tensor, Tensor], T]
 
 _SETTINGS: Final[dict[str, Any]] = {
     "fullgraph": True,
@@ -32,32 +29,6 @@ _SETTINGS: Final[dict[str, Any]] = {
     "isolate_recompiles": True,  # else all models of a process share one small allowance of compilations
     "options": {"compile_threads": 1},  # a pool of compiler processes would outlive the few kernels it is for
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientForwards:
-    """What a client without gradients computes of a batch x [B, *input], y [B] at the present theta; or a block of clients.
-
-    Attributes:
-        smash: The smashed data [B, *cut], and the auxiliary head's objective on the batch.
-        loss: That objective alone.
-    """
-
-    smash: Forward[tuple[Tensor, Tensor]]
-    loss: Forward[Tensor]
-
-
-def eager_forwards(model: SplitModel, objective: Objective = cross_entropy) -> ClientForwards:
-    """The passes as torch runs them."""
-
-    def smash(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        z = model.front(x)
-        return z, objective(model.auxiliary(z), y)
-
-    def loss(x: Tensor, y: Tensor) -> Tensor:
-        return objective(model.auxiliary(model.front(x)), y)
-
-    return ClientForwards(smash=smash, loss=loss)
 
 
 def compiled_forwards(model: SplitModel, *, batch_size: int) -> ClientForwards:

@@ -107,9 +107,9 @@ class _Block(nn.Module):
 
 
 def _is_lean(module: nn.Module, x: Tensor) -> bool:
-    """Whether `module` may overwrite what it computed: nobody will ask for a gradient."""
+    """Whether `module` overwrites what it computed: nobody will ask for a gradient, and no card would be slowed down by it."""
     wants_gradient = x.requires_grad or any(parameter.requires_grad for parameter in module.parameters())
-    return not (_PLAIN.get() or (torch.is_grad_enabled() and wants_gradient))
+    return not (_PLAIN.get() or x.is_cuda or (torch.is_grad_enabled() and wants_gradient))
 
 
 def _in_chunks(layer: nn.Module, x: Tensor, out: Tensor | None = None) -> Tensor:

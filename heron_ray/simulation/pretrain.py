@@ -20,12 +20,13 @@ import torch
 from heron_ray.data import load_dataset
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.tokens import copy_tokenizer
+from heron_ray.device import use_device
 from heron_ray.errors import DivergedError, SpecError, SpecIssue
 from heron_ray.measure.accuracy import Score, evaluate
 from heron_ray.models import stacked
 from heron_ray.seeds import Purpose, derive
 from heron_ray.simulation.roles.batches import Batches
-from heron_ray.simulation.setup import evaluation_batch, require_device
+from heron_ray.simulation.setup import evaluation_batch
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.gpt2 import Gpt2Model
 from heron_ray.spec.text import E2eNlgData, ProseData, TextData
@@ -78,7 +79,7 @@ def pretrain(
     if not isinstance(spec.model, Gpt2Model):
         issue = SpecIssue(path="model.kind", message=f"{spec.model.kind} is no language model: only gpt2 is warmed up")
         raise SpecError([issue])
-    require_device(spec)
+    use_device(spec.compute.device)
     from heron_ray.models.gpt2 import whole_gpt2
 
     threads = torch.get_num_threads()

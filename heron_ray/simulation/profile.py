@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor
 
+from heron_ray.device import use_device
 from heron_ray.edge.rhythm import Beat, Rhythm
 from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.measure.flops import FlopMeter
@@ -72,6 +73,8 @@ class Profile:
         messages_per_round: Of the whole cohort, both directions.
         device_peak_bytes: The most bytes that the client's round held of a card's memory, by torch's allocator: what the
             tracker sees, rounded up as the allocator does, and the workspaces of kernels. None unless asked for.
+        device_tracked_bytes: The most bytes of tensors that the tracker counted in that same round. More than
+            `client_peak_bytes` where a card holds more than a lean client would, for speed.
         paper_convention: The same costs as the paper's table counts them; None where it has no such line.
         secure_aggregation: What one round's secure aggregation of the cohort's updates would send; None where clients upload
             no vectors, or these are not averaged.
@@ -87,6 +90,7 @@ class Profile:
     traffic_per_round_bytes: dict[str, dict[str, int]]
     messages_per_round: int
     device_peak_bytes: int | None
+    device_tracked_bytes: int | None
     paper_convention: PaperConvention | None
     secure_aggregation: SecureAggregation | None
     edge: dict[str, Any] | None = None
@@ -142,12 +146,12 @@ def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> P
 
     Args:
         spec: The experiment; no data are opened.
-        device: cuda: the round also runs on the card, on zeros, for `device_peak_bytes`.
+        device: cuda: the round also runs on the card, on zeros, for `device_peak_bytes` and `device_tracked_bytes`.
 
     Raises:
         SpecError: There is no card.
     """
-    device_peak = _device_peak_bytes(spec) if device == "cuda" else None
+    device_peak, device_tracked = _device_peaks(spec) if device == "cuda" else (None, None)
     figures, cohort = _figures(spec, torch.device("meta")), spec.clients.cohort
     peak = _group(figures, _PEAK)
     return Profile(
@@ -162,6 +166,7 @@ def profile(spec: ExperimentSpec, device: Literal["meta", "cuda"] = "meta") -> P
         },
         messages_per_round=figures["messages"] * cohort,
         device_peak_bytes=device_peak,
+        device_tracked_bytes=device_tracked,
         paper_convention=paper_convention(spec),
         secure_aggregation=_secure_aggregation(spec, figures),
         edge=None if spec.edge is None else edge_report(spec, sum(peak.values())),
@@ -256,16 +261,17 @@ def with_count(spec: ExperimentSpec, axis: Axis, count: int) -> ExperimentSpec:
     return result
 
 
-def _device_peak_bytes(spec: ExperimentSpec) -> int:
-    """Run the round on the card; what was there before it counts only if the client holds it."""
+def _device_peaks(spec: ExperimentSpec) -> tuple[int, int]:
+    """The peaks of one round on the card, allocator's and tracker's; of what was there before, what the client holds counts."""
     if not torch.cuda.is_available():
         issue = SpecIssue(path="device", message="cuda was asked for, but this process sees no CUDA device")
         raise SpecError([issue], hint="without --device cuda all other figures are the same")
+    use_device("cuda")
     round = MeteredRound(spec, torch.device("cuda"), spec.clients.batch_size * spec.clients.local_steps)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     round.run()
-    return torch.cuda.max_memory_allocated() - before + round.model_bytes
+    return torch.cuda.max_memory_allocated() - before + round.model_bytes, round.tracker.peak_bytes
 
 
 class MeteredRound:

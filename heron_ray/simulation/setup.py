@@ -9,13 +9,13 @@ import torch
 from heron_ray.data.dataset import Dataset
 from heron_ray.data.partition import Shards, partition
 from heron_ray.data.registry import load_dataset
-from heron_ray.errors import SpecError, SpecIssue
+from heron_ray.device import use_device
 from heron_ray.methods import make_method
 from heron_ray.models import SplitModel, initial_model
 from heron_ray.seeds import Purpose, derive
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.model import MlpModel
-from heron_ray.zo.directions import PIECE
+from heron_ray.zo.directions import piece_length
 
 BLOCK = 20
 """Clients computed together, at most; more gain nothing."""
@@ -59,19 +59,12 @@ class Setup:
         size, widest = sum(one.numel() for one in parameters), max(max(one.shape) for one in parameters)
         smashed = spec.clients.batch_size * spec.model.hidden[spec.model.client_layers - 1]
         held = max(size, spec.clients.batch_size * widest, spec.clients.local_steps * smashed)
-        return max(1, min(BLOCK, BLOCK_NUMBERS // held)) if size <= PIECE else 1
+        return max(1, min(BLOCK, BLOCK_NUMBERS // held)) if size <= piece_length(torch.device(spec.compute.device)) else 1
 
     def build_model(self) -> SplitModel:
         """The initial model, with the same values in every process. Raises SpecError if its device is not there."""
-        require_device(self.spec)
+        use_device(self.spec.compute.device)
         return initial_model(self.spec, self.spec.compute.device)
-
-
-def require_device(spec: ExperimentSpec) -> None:
-    """Raise SpecError where the device that a spec asks for is not there."""
-    if spec.compute.device == "cuda" and not torch.cuda.is_available():
-        message = "cuda was asked for, but this process sees no CUDA device"
-        raise SpecError([SpecIssue(path="compute.device", message=message)], hint="set compute.device=cpu")
 
 
 def evaluation_batch(spec: ExperimentSpec) -> int:

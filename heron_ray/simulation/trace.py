@@ -255,6 +255,7 @@ def traced(recorder: Recorder, more: Sequence[Seam] = ()) -> Iterator[None]:
         def call(*arguments: Any) -> Client:
             made: Client = function(*arguments)
             made.batch = recorder.timed(made.batch, Seam(made, "batch", "batches"))
+            made.prepared = None  # a captured pass has no layers to time; eager ones have the same bits
             return made
 
         return call

@@ -2,7 +2,8 @@
 
 On the CPU, normal draws come from torch's generator, which is about three times faster than numpy's; it uses the low 32
 bits of a seed, so among n draws two coincide with probability of about n^2 / 2^33, and a coincidence only repeats
-a direction in an unrelated step. Random signs come from numpy's SFC64 bits, the cheapest source measured.
+a direction in an unrelated step. Random signs come from numpy's SFC64 bits, the cheapest source measured. A card draws both
+by itself.
 Shapes: P = parameters, L = length of a piece.
 """
 
@@ -17,6 +18,9 @@ from heron_ray.spec.method import DirectionLaw
 
 PIECE = 2**16
 """Numbers drawn at a time. Part of every recorded trajectory: it decides which bits belong to which coordinate."""
+
+CUDA_PIECE = 2**20
+"""The same on a card, where a short piece takes as many launches as a long one, and each as long as the piece itself."""
 
 
 _SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) * 2 - 1
@@ -35,14 +39,19 @@ def estimate_scale(law: DirectionLaw, size: int) -> float:
     return float(size) if law == "sphere" else 1.0
 
 
-def pieces(size: int) -> list[slice]:
-    """How a direction [P] is cut: slices of PIECE numbers, the last one shorter.
+def piece_length(device: torch.device) -> int:
+    """How many numbers are drawn at a time on a device."""
+    return CUDA_PIECE if device.type == "cuda" else PIECE
+
+
+def pieces(size: int, length: int) -> list[slice]:
+    """How a direction [P] is cut: slices of `length` numbers, the last one shorter.
 
     Example:
-        >>> [piece.stop for piece in pieces(100_000)]
+        >>> [piece.stop for piece in pieces(100_000, PIECE)]
         [65536, 100000]
     """
-    return [slice(start, min(start + PIECE, size)) for start in range(0, size, PIECE)]
+    return [slice(start, min(start + length, size)) for start in range(0, size, length)]
 
 
 class DirectionStream:
@@ -56,19 +65,21 @@ class DirectionStream:
 
     def __init__(self, law: DirectionLaw, seed: int, device: torch.device) -> None:
         """Seed a generator."""
-        self._signs = generator(seed) if law == "rademacher" else None
-        self._normal = None if law == "rademacher" or device.type == "meta" else torch.Generator(device).manual_seed(seed)
+        self._law = law
+        self._bits = generator(seed) if law == "rademacher" and device.type == "cpu" else None
+        self._generator = None if self._bits or device.type == "meta" else torch.Generator(device).manual_seed(seed)
 
     def fill(self, out: Tensor) -> Tensor:
         """Fill `out` [L] with the next piece, and return it."""
         if out.is_meta:
             return out
-        if self._signs is None:
-            return out.normal_(generator=self._normal)
+        if self._law != "rademacher":
+            return out.normal_(generator=self._generator)
+        if self._bits is None:
+            return out.random_(2, generator=self._generator).mul_(2).sub_(1)
         size = out.numel()
         whole, rest = divmod(size, 8)
-        signs = self._signs.bit_generator.random_raw(-(-size // 64)).view(np.uint8)
-        values = np.empty(size, dtype=np.float32) if out.is_cuda else out.numpy()
+        signs, values = self._bits.bit_generator.random_raw(-(-size // 64)).view(np.uint8), out.numpy()
         _SIGNS.take(signs[:whole], axis=0, mode="clip", out=values[: 8 * whole].reshape(whole, 8))
         values[8 * whole :] = _SIGNS[signs[-(-size // 8) - 1], :rest]
-        return out.copy_(torch.from_numpy(values)) if out.is_cuda else out
+        return out

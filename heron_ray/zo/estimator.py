@@ -25,7 +25,7 @@ from torch import Tensor
 
 from heron_ray.spec.method import ZerothOrderSpec
 from heron_ray.vectors import FlatVector
-from heron_ray.zo.directions import PIECE, DirectionStream, estimate_scale, pieces
+from heron_ray.zo.directions import DirectionStream, estimate_scale, piece_length, pieces
 
 T = TypeVar("T")
 
@@ -49,9 +49,10 @@ class ZerothOrderEstimator:
         self._spec = spec
         self._vector = vector
         self._theta = vector.data
+        piece = piece_length(vector.data.device)
         # Shapes without values need one piece: the others would only repeat it, a million times over for a wide model.
-        self._pieces = pieces(min(PIECE, len(vector)) if vector.data.is_meta else len(vector))
-        length = min(PIECE, len(vector)) if spec.replay else len(vector)
+        self._pieces = pieces(min(piece, len(vector)) if vector.data.is_meta else len(vector), piece)
+        length = min(piece, len(vector)) if spec.replay else len(vector)
         self._direction = vector.buffer("direction", length)
         self._estimate = vector.buffer("estimate", length)
         self._holds_whole = length == len(vector)

@@ -129,6 +129,9 @@ def test_profile_on_a_card_that_is_not_there_says_so(heron, spec_file, monkeypat
 def test_profile_prints_the_cards_own_peak(heron, spec_file, monkeypatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     module = importlib.import_module("heron_ray.simulation.profile")  # its name in the package is the function's
-    monkeypatch.setattr(module, "_device_peak_bytes", lambda spec: 3 * 2**20)
-    assert "card's peak memory" in heron("profile", spec_file, "--device", "cuda").stdout
-    assert heron("profile", spec_file, "--device", "cuda", "--json").object["device_peak_bytes"] == 3 * 2**20
+    monkeypatch.setattr(module, "_device_peaks", lambda spec: (3 * 2**20, 2**21))
+    shown = heron("profile", spec_file, "--device", "cuda").stdout
+    assert "card's peak memory" in shown
+    assert "of it tracked" in shown
+    figures = heron("profile", spec_file, "--device", "cuda", "--json").object
+    assert (figures["device_peak_bytes"], figures["device_tracked_bytes"]) == (3 * 2**20, 2**21)

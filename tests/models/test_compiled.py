@@ -11,7 +11,8 @@ from torch._dynamo.utils import counters
 
 from heron_ray.errors import SpecError
 from heron_ray.models import SplitModel, build_model
-from heron_ray.models.compiled import compiled_forwards, eager_forwards
+from heron_ray.models.compiled import compiled_forwards
+from heron_ray.models.forwards import eager_forwards
 from heron_ray.spec.model import MlpModel, Resnet18Model
 from heron_ray.vectors import FlatVector
 

@@ -15,6 +15,9 @@ from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Method, Script, Upload, make_method
 from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.models.compiled import compiled_forwards
+from heron_ray.models.forwards import ClientForwards
+from heron_ray.models.graphed import graphed_forwards
+from heron_ray.models.objectives import objective_of
 from heron_ray.simulation import accounting
 from heron_ray.simulation.messages import (
     MEMORY,
@@ -102,8 +105,8 @@ class _Outbox:
 
         `protect` is what every client makes of all smashed data of the upload, `forge` what one that attacks makes of these.
         """
-        z, y = np.array(upload.z.cpu().numpy(), order="C"), upload.y.cpu().numpy()
-        also = {kind: np.array(tensor.cpu().numpy(), order="C") for kind, tensor in upload.also.items()}
+        z, y = _copied_out(upload.z), upload.y.cpu().numpy()
+        also = {kind: _copied_out(tensor) for kind, tensor in upload.also.items()}
         if protect is not None:
             z = protect(z, 0)
             smashed = [kind for kind in also if kind.startswith("smashed")]
@@ -145,8 +148,7 @@ class ClientHost:
         privacy = setup.spec.privacy
         self._protection = Protection(privacy, setup.spec.seed) if privacy is not None else None
         self._per_difference = _per_difference(self._method, len(self._vector))
-        compute, clients = setup.spec.compute, setup.spec.clients
-        self._compiled = compiled_forwards(self._model, batch_size=clients.batch_size) if compute.compile else None
+        self._prepared = self._prepare_forwards()
         self._initial = self._vector.numpy(self._method.own_parts)
         self._stacked_model, self._stacked = self._model, self._vector
         if (copies := setup.clients_per_block()) > 1:
@@ -197,6 +199,18 @@ class ClientHost:
             scalars=tuple(run.scalars for run in runs if run.waiting is Waiting.COHORT and run.scalars is not None),
         )
         return progress, message
+
+    def _prepare_forwards(self) -> ClientForwards | None:
+        """The passes of clients without gradients, where they can be faster than eager ones."""
+        spec, method = self._setup.spec, self._setup.spec.method
+        batch_size = spec.clients.batch_size
+        if spec.compute.compile:
+            return compiled_forwards(self._model, batch_size=batch_size)
+        # Nobody knows what a plug-in waits for, and a capture must not wait.
+        is_own = spec.model.kind != "plugin" and method.objective != "reward"
+        if spec.compute.device == "cuda" and method.kind == "heron" and is_own:
+            return graphed_forwards(self._model, self._vector, objective_of(method), batch_size=batch_size)
+        return None
 
     def _begin(self, chunk: Chunk, kept_states: tuple[ClientState, ...], outbox: _Outbox) -> list[_Run]:
         runs, cuts = [], dict(chunk.cuts)
@@ -260,7 +274,7 @@ class ClientHost:
             positions=positions,
             samples=len(shards[0]),
             optimizer_state={name: tensor for name, tensor in tensors.items() if not name.startswith(MEMORY)},
-            compiled=self._compiled,
+            prepared=None if is_block else self._prepared,
             memory={name.removeprefix(MEMORY): tensor for name, tensor in tensors.items() if name.startswith(MEMORY)},
         )
 
@@ -457,6 +471,17 @@ def _pack_scripts(scripts: list[Script], statistics: Float32Array) -> Scripts:
     )
 
 
+def _copied_out(tensor: Tensor) -> Float32Array:
+    """The client's tensor in an array of the default order, which is nobody else's."""
+    array: Float32Array = tensor.cpu().numpy()
+    return np.ascontiguousarray(array) if tensor.is_cuda else np.array(array, order="C")
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays one after another; one alone is not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def _pack_uploads(chunk: Chunk, outbox: _Outbox) -> Uploads | None:
     if not outbox.uploads:
         return None
@@ -466,7 +491,7 @@ def _pack_uploads(chunk: Chunk, outbox: _Outbox) -> Uploads | None:
         clients=clients,
         attackers=chunk.attackers,
         sizes=tuple(len(y) for y in ys),
-        z=np.concatenate(zs),
-        y=np.concatenate(ys),
-        also={kind: np.concatenate([also[kind] for also in others]) for kind in others[0]},
+        z=_joined(zs),
+        y=_joined(ys),
+        also={kind: _joined([also[kind] for also in others]) for kind in others[0]},
     )
