@@ -130,7 +130,10 @@ class ComputeSpec(Section):
         default="auto", description="auto: ray where a Ray cluster is connected (always in the service), else local."
     )
     actors: int = Field(default=2, ge=1, le=10_000, description="Client actors of the ray executor.")
-    device: Literal["cpu", "cuda"] = Field(default="cpu", description="Where tensors live.")
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu",
+        description="Where tensors live. On a card bits are others than on the CPU, and the same at every run on its kind.",
+    )
     threads: int = Field(default=1, ge=1, le=1024, description="Threads each process uses inside one operation.")
     compile: bool = Field(
         default=False,
