@@ -28,11 +28,26 @@ class Scope(StrEnum):
 DEFAULTS: Mapping[str, Scope] = MappingProxyType(
     {"GET": Scope.READ, "HEAD": Scope.READ, "OPTIONS": Scope.READ, "DELETE": Scope.ADMIN}
 )
+PAGES = (
+    "/experiments",
+    "/experiments/{id}",
+    "/compare",
+    "/submit",
+    "/sweeps",
+    "/sweeps/{id}",
+    "/studies",
+    "/studies/{id}",
+    "/cluster",
+)
+"""Addresses of the pages. Their documents and assets are the same for everybody, and hold nothing of an experiment."""
+
+SESSION = "/v1/session"
+
 # Routes that need something else than their method does. None: nothing, not even a key.
 RULES: Mapping[tuple[str, str], Scope | None] = MappingProxyType(
     {
-        ("GET", "/healthz"): None,
-        ("HEAD", "/healthz"): None,
+        **{(method, route): None for method in ("GET", "HEAD") for route in ("/healthz", "/", "/assets/{name}", *PAGES)},
+        **{(method, SESSION): None for method in ("POST", "DELETE")},
     }
 )
 

@@ -34,6 +34,7 @@ from api.routes.metrics import CONTENT_TYPE, MeasureRequests, Metrics
 from api.routes.pages import install_pages
 from api.routes.problems import install_problem_handlers, refusals
 from api.routes.series import router as series_router
+from api.routes.sessions import router as sessions_router
 from api.routes.specs import router as specs_router
 from api.routes.standing import router as standing_router
 from api.routes.studies import router as studies_router
@@ -45,7 +46,7 @@ from api.store import Store
 DESCRIPTION = (
     "Submit experiments of split federated learning, follow them live, and read their results."
     " Every error is a problem document (RFC 9457) with a stable code. Requests from the service's own machine need no key;"
-    " all others need the header Authorization: Bearer KEY."
+    " all others need the header Authorization: Bearer KEY, or a browser's session."
 )
 # The page holds its own style and nothing that runs.
 DOCUMENTATION_POLICY = (
@@ -67,6 +68,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.store = store
+    app.state.keys = keys
     app.state.settings = settings
     feeds = app.state.feeds = Feeds(store, settings)
     metrics = app.state.metrics = Metrics(store, feeds)
@@ -90,6 +92,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.include_router(forks_router)
     app.include_router(specs_router)
     app.include_router(cluster_router)
+    app.include_router(sessions_router)
     install_pages(app)
     app.add_api_route("/healthz", _health, name="check_health", tags=["service"])
     app.add_api_route("/metrics", _metrics, name="read_metrics", response_class=PlainTextResponse, tags=["service"])

@@ -1,6 +1,7 @@
 """`Gate`: who comes in. In front of every route, so that none can be forgotten.
 
-A program on this machine needs no key; whoever presents one, or comes from elsewhere, is held to it.
+A program on this machine needs no key; whoever presents one, or comes from elsewhere, is held to it. A browser that signed in
+presents its key in a cookie: other sites cannot have it sent (SameSite), and a change that they ask for is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import math
 import time
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -23,6 +24,9 @@ from api.settings import Settings
 from heron_ray.errors import ForbiddenError, HeronError, TooManyRequestsError, UnauthenticatedError
 
 KEY_HINT = "send Authorization: Bearer KEY; heron key create makes one, heron reads it from HERON_API_KEY or --key-file"
+COOKIE = "heron_key"
+"""Where a browser that signed in sends its key."""
+
 # Seconds' worth of requests that may come at once.
 BURST_S = 2.0
 
@@ -66,6 +70,8 @@ class Gate:
         if key is not None:
             key.require(needed)
         elif not local:
+            if _cookie(headers) is not None:
+                raise UnauthenticatedError("the API key that this browser signed in with is not valid any more", hint=KEY_HINT)
             raise UnauthenticatedError("a request that does not come from this machine itself needs an API key", hint=KEY_HINT)
         elif not has_local_host(headers):
             raise ForbiddenError(
@@ -79,8 +85,11 @@ class Gate:
         name = peer_name(scope)
         presented = headers.getlist("authorization")
         if not presented:
-            self._count(name)
-            return None
+            # One that is not valid any more keeps nobody from the page where the browser signs in anew.
+            kept = _cookie(headers)
+            found = None if kept is None else await self._keys.find(kept)
+            self._count(name if found is None else found.id)
+            return found
         key = await self._known(presented, name)
         self._count(key.id)
         return key
@@ -102,3 +111,8 @@ class Gate:
             seconds = math.ceil(wait_s)
             hint = f"ask again in {seconds} s, and less often"
             raise TooManyRequestsError("more requests than one caller may send", retry_after_s=seconds, hint=hint)
+
+
+def _cookie(headers: Headers) -> str | None:
+    """The key in a browser's cookie, if there is one."""
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE)

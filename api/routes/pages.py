@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.domain.access import PAGES
+
 # Beside `api/` in a checkout and in an installed wheel alike.
 WEB = Path(__file__).parents[2] / "dashboards" / "web"
 PLOTLY = Path(plotly.__file__).parent / "package_data"
@@ -23,17 +25,6 @@ HEADERS = {
     # Asked for anew each time and answered 304 while unchanged, so an upgrade shows at once.
     "Cache-Control": "no-cache",
 }
-PATHS = (
-    "/experiments",
-    "/experiments/{id}",
-    "/compare",
-    "/submit",
-    "/sweeps",
-    "/sweeps/{id}",
-    "/studies",
-    "/studies/{id}",
-    "/cluster",
-)
 
 
 def install_pages(app: FastAPI) -> None:
@@ -44,7 +35,7 @@ def install_pages(app: FastAPI) -> None:
         return _with_headers(await plotly_files.get_response(PLOTLY_FILE, request.scope))
 
     app.add_api_route("/", _home, include_in_schema=False)
-    for path in PATHS:
+    for path in PAGES:
         app.add_api_route(path, _page, include_in_schema=False)
     app.add_api_route(f"/assets/{PLOTLY_FILE}", plotly_script, include_in_schema=False)
     app.mount("/assets", _Assets(directory=WEB))

@@ -60,7 +60,7 @@ export class Feed {
     try {
       await request("GET", `${this.#url}?after=${this.#last}&limit=1`);
     } catch (error) {
-      if (error.problem?.status === 404) {
+      if ([401, 404].includes(error.problem?.status)) {
         this.#over = true;
         failed(error);
         return;

@@ -1,5 +1,6 @@
 // One sweep: its trials as parallel coordinates and as a table, how its search went, and which axes mattered; all of it follows
 // the sweep until it ends.
+import { Brush } from "/assets/brush.js";
 import { Chart } from "/assets/chart.js";
 import { poll, request } from "/assets/http.js";
 import { TrialTable } from "/assets/trials.js";
@@ -34,7 +35,9 @@ function layout(sweep, path, look) {
   const actions = h("div", { class: "actions" });
   const compare = h("a", { class: "button", hidden: true }, "Compare the best");
   const table = new TrialTable();
-  const figures = new SweepFigures(path, sweep.objectives.length);
+  let known = sweep;
+  const fill = () => table.update(figures.kept ? known.trials.filter((trial) => figures.kept.has(trial.number)) : known.trials, known.best?.number ?? null);
+  const figures = new SweepFigures(path, sweep.objectives.length, fill);
 
   const parts = [
     h("div", { class: "title" }, h("div", { class: "heading" }, h("h1", {}, sweep.name), state), actions),
@@ -51,10 +54,11 @@ function layout(sweep, path, look) {
     why.classList.toggle("failed", latest.state === "FAILED");
     progress.update({ round: ended, rounds: latest.trials.length });
     offerActions(actions, latest, path, problem, look);
-    table.update(latest.trials, latest.best?.number ?? null);
+    known = latest;
     const best = latest.trials.filter((trial) => trial.validation_accuracy !== null && trial.experiment_id).sort((a, b) => b.validation_accuracy - a.validation_accuracy);
     compare.hidden = best.length < 2;
     compare.href = `/compare?ids=${best.slice(0, COMPARED).map((trial) => trial.experiment_id).join(",")}`;
+    fill();
     await figures.update(latest);
   };
   return { parts, update };
@@ -93,17 +97,29 @@ class SweepFigures {
   #weighed = { of: -1, at: -Infinity };
   #latest = null;
 
-  constructor(path, objectives) {
-    this.path = path;
+  // `narrowed()` is called when other trials are kept by brushing.
+  constructor(path, objectives, narrowed) {
+    Object.assign(this, { path, narrowed });
     this.objective = Number(new URLSearchParams(location.search).get("objective") ?? 0) || 0;
     this.choose = h("select", { onchange: () => this.#choose(Number(this.choose.value)) });
     this.chooser = h("div", { class: "filters", hidden: objectives < 2 }, h("label", {}, "Objective ", this.choose));
     this.wide = h("section", { class: "card wide", "aria-label": "Parallel coordinates" });
     this.grid = h("div", { class: "grid" });
     const plot = h("div", { class: "plot", role: "img", "aria-label": "Every trial as a line across what it overrides" });
-    this.wide.append(h("h2", {}, "Parallel coordinates"), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Plot" }, plot));
+    this.brush = new Brush(plot, () => this.#drawParallel());
+    this.wide.append(h("h2", {}, "Parallel coordinates", this.brush.element), h("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Plot" }, plot));
     this.parallel = new Chart(plot);
     this.element = h("div", {}, this.wide, this.chooser, this.grid);
+  }
+
+  get kept() {
+    return this.brush.kept;
+  }
+
+  async #drawParallel() {
+    const figure = this.brush.applied(this.coordinates);
+    this.narrowed();
+    await this.parallel.draw(figure, this.themes, "No trial measured yet");
   }
 
   async update(sweep) {
@@ -112,7 +128,7 @@ class SweepFigures {
     if (measured === this.#drawn) return;
     this.#drawn = measured;
     const { figures, themes } = await request("GET", `${this.path}/figures`);
-    this.themes = themes;
+    Object.assign(this, { themes, coordinates: figures.parallel_coordinates });
     const labels = Object.keys(figures).filter((name) => name.startsWith("history: ")).map((name) => name.slice(9));
     this.#offer(labels);
     const label = labels[this.objective] ?? labels[0];
@@ -121,7 +137,7 @@ class SweepFigures {
     const wanted = Object.keys(shown).filter((name) => figures[name]);
     for (const [name, { element }] of this.#cards) if (name !== "importance") element.hidden = !wanted.includes(name);
     await Promise.all([
-      this.parallel.draw(figures.parallel_coordinates, themes, "No trial measured yet"),
+      this.#drawParallel(),
       ...wanted.map((name) => this.#card(name, shown[name]).chart.draw(inSvg(figures[name]), themes, "No point has come to its end yet")),
     ]);
     await this.#weigh();

@@ -48,7 +48,8 @@ def parallel_coordinates(trials: Sequence[Trial], *, best: int | None = None) ->
         best: The number of the trial to mark.
 
     Returns:
-        A Plotly figure as plain JSON values, with one trace per colour; without any while nothing was measured.
+        A Plotly figure as plain JSON values, with one trace per colour, whose `customdata` tell each line's trial; without any
+        while nothing was measured.
 
     Example:
         >>> scores = {"validation_accuracy": 0.9, "test_accuracy": 0.8}
@@ -82,11 +83,13 @@ def _trace(trials: Sequence[Trial], axes: Sequence[_Axis], indices: Sequence[int
     x: list[int | None] = []
     y: list[float | None] = []
     text: list[str] = []
+    numbers: list[int | None] = []
     for index in indices:
         values = "<br>".join(f"{axis.label.replace('<br>', ' ')}: {axis.texts[index]}" for axis in axes)
         x += [*range(len(axes)), None]
         y += [*(axis.heights[index] for axis in axes), None]
         text += [f"<b>trial {trials[index]['number']}</b><br>{values}"] * len(axes) + [""]
+        numbers += [trials[index]["number"]] * len(axes) + [None]
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -94,6 +97,7 @@ def _trace(trials: Sequence[Trial], axes: Sequence[_Axis], indices: Sequence[int
         "x": x,
         "y": y,
         "text": text,
+        "customdata": numbers,
         "hovertemplate": "%{text}<extra></extra>",
         "line": {"color": colour, "width": 4 if colour == BEST else 1.8},
         "marker": {"size": 7 if colour == BEST else 5},

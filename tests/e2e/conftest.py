@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -152,11 +153,17 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def settings() -> Settings:
+    """Of the service; a module may have others."""
+    return Settings(event_poll_s=0.05)
+
+
+@pytest.fixture
+def service(tmp_path: Path, settings: Settings) -> Iterator[Service]:
     """A service of its own for each test."""
     store = Store.open(f"sqlite:///{tmp_path}/heron.db")
     config = uvicorn.Config(
-        create_app(Settings(event_poll_s=0.05, artifacts=tmp_path / "artifacts"), store),
+        create_app(dataclasses.replace(settings, artifacts=tmp_path / "artifacts"), store),
         port=0,
         ws="none",
         log_level="critical",

@@ -134,6 +134,41 @@ def test_a_sweep_shows_its_search_and_its_trials_sort(service, open_page):
     expect(page.get_by_role("heading", level=1)).to_have_text("Compare 3 experiments")
 
 
+def drag(page, axis, low, high):
+    """Along an axis of the parallel coordinates, from one height to another, both from 0 to 1."""
+    box = page.locator(".plot").first.locator(".nsewdrag").bounding_box()
+    left, right = page.evaluate("document.querySelector('.plot').layout.xaxis.range")
+    x = box["x"] + box["width"] * (axis - left) / (right - left)
+    places = [box["y"] + box["height"] * (1.05 - height) / 1.1 for height in (low, high)]
+    page.mouse.move(x, places[0])
+    page.mouse.down()
+    page.mouse.move(x, sum(places) / 2)
+    page.mouse.move(x, places[1])
+    page.mouse.up()
+
+
+def test_a_sweep_is_brushed_along_its_axes_and_the_address_says_how(service, open_page):
+    id = service.sweep({1e-4: 0.5, 1e-3: 0.9, 1e-2: 0.7})
+    page = open_page(f"{service.url}/sweeps/{id}").page
+    numbers = page.locator(".trials tbody tr td:first-child")
+    expect(page.get_by_text("Drag along an axis to keep trials")).to_be_visible()
+    expect(page.locator(".plot").first.locator(".scatterlayer path.js-line")).to_have_count(3)
+    drag(page, 1, 0.4, 1.02)  # validation accuracy: 0.5 lies at 0, 0.7 at 0.5, 0.9 at 1
+    expect(numbers).to_have_text(["2 best", "3"], use_inner_text=True)
+    expect(page.get_by_text("2 of 3 measured trials")).to_be_visible()
+    dimmed = "document.querySelector('.plot').data.filter((trace) => trace.opacity < 1).flatMap((trace) => trace.customdata)"
+    assert page.evaluate(f"{dimmed}.filter((number) => number !== null)[0]") == 1
+    drag(page, 0, 1.02, 0.8)  # and of these the largest mu
+    expect(numbers).to_have_text(["3"], use_inner_text=True)
+    page.reload()
+    expect(numbers).to_have_text(["3"], use_inner_text=True)
+    drag(page, 0, 0.5, 0.5)  # a click lets go of the axis
+    expect(numbers).to_have_text(["2 best", "3"], use_inner_text=True)
+    page.get_by_role("button", name="Show all").click()
+    expect(numbers).to_have_text(["1", "2 best", "3"], use_inner_text=True)
+    assert "brush" not in page.url
+
+
 def test_a_sweep_is_paused_and_resumed(service, open_page):
     id = service.sweep({1e-3: 0.9})
     page = open_page(f"{service.url}/sweeps/{id}").page

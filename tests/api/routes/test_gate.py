@@ -73,9 +73,10 @@ def problem(answer, status, code):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1/experiments", "/experiments", "/metrics", "/docs", "/openapi.json", "/assets/main.js"]
+    "path",
+    ["/v1/experiments", "/v1/cluster", "/v1/specs/schema", "/metrics", "/docs", "/openapi.json", "/assets/../v1/experiments"],
 )
-def test_whoever_comes_from_elsewhere_needs_a_key_for_everything(remote, path):
+def test_whoever_comes_from_elsewhere_needs_a_key_for_whatever_the_service_knows(remote, path):
     answer = remote.get(path)
     assert "heron key create" in problem(answer, 401, "unauthenticated")["hint"]
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -83,6 +84,69 @@ def test_whoever_comes_from_elsewhere_needs_a_key_for_everything(remote, path):
 
 def test_whether_the_service_answers_is_told_to_everybody(remote):
     assert remote.get("/healthz").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("path", ["/", "/experiments", "/sweeps/x", "/assets/main.js"])
+@pytest.mark.parametrize("cookie", [None, "heron_key=heron_revoked"])
+def test_a_page_that_can_sign_in_is_there_for_everybody(remote, path, cookie):
+    answer = remote.get(path, headers={"Cookie": cookie} if cookie else {})
+    assert answer.status_code in (200, 307)
+
+
+def sign_in(remote, key, **options):
+    return remote.send("POST", "/v1/session", json={"key": key}, **options)
+
+
+def test_a_browser_signs_in_with_a_key_that_no_script_can_read(remote, make_key):
+    record, key = make_key(Scope.SUBMIT)
+    answer = sign_in(remote, key)
+    assert answer.status_code == 204
+    secret, mark = answer.headers.get_list("set-cookie")
+    assert secret.startswith(f"heron_key={key};")
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(secret.split("; "))
+    assert key not in mark
+    cookie = {"Cookie": f"heron_key={key}"}
+    assert remote.get("/v1/experiments", headers=cookie).status_code == 200
+    id = remote.send("POST", "/v1/experiments", headers=cookie, json=example_submission()).json()["id"]
+    assert remote.get(f"/v1/experiments/{id}", headers=cookie).json()["submitted_by"] == record.id
+    problem(remote.send("DELETE", f"/v1/experiments/{id}", headers=cookie), 403, "forbidden")
+    signed_out = remote.send("DELETE", "/v1/session", headers=cookie)
+    assert [cookie.split(";")[0] for cookie in signed_out.headers.get_list("set-cookie")] == [
+        'heron_key=""',
+        'heron_signed_in=""',
+    ]
+
+
+def test_over_tls_the_cookie_is_sent_over_tls_only(store, make_key):
+    _, key = make_key()
+
+    async def ask():
+        transport = httpx.ASGITransport(create_app(QUICK, store), client=ELSEWHERE)
+        async with httpx.AsyncClient(transport=transport, base_url="https://heron.example") as client:
+            return await client.post("/v1/session", json={"key": key})
+
+    assert all("Secure" in cookie for cookie in asyncio.run(ask()).headers.get_list("set-cookie"))
+
+
+@pytest.mark.parametrize("key", ["heron_wrong", "a b", "", "x; Path=/"])
+def test_a_browser_does_not_sign_in_with_what_is_no_key(remote, key):
+    answer = sign_in(remote, key)
+    assert answer.status_code in (401, 422)
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_cookie_of_a_revoked_key_lets_nobody_in_and_says_so(store, remote, make_key):
+    record, key = make_key()
+    store.keys.revoke(record.id)
+    told = problem(remote.get("/v1/experiments", headers={"Cookie": f"heron_key={key}"}), 401, "unauthenticated")
+    assert "not valid any more" in told["detail"]
+
+
+def test_a_page_of_another_origin_changes_nothing_with_a_browsers_key(remote, make_key):
+    _, key = make_key(Scope.ADMIN)
+    headers = {"Cookie": f"heron_key={key}", "Origin": "http://evil.example"}
+    problem(remote.send("POST", "/v1/experiments", headers=headers, json=example_submission()), 403, "forbidden")
+    problem(sign_in(remote, key, headers={"Origin": "http://evil.example"}), 403, "forbidden")
 
 
 @pytest.mark.parametrize("path", ["/v1/experiments", "/metrics", "/docs", "/openapi.json", "/experiments"])

@@ -44,6 +44,8 @@ OPERATIONS = {
     "retry_experiment",
     "show_catalogue",
     "show_cluster",
+    "sign_in",
+    "sign_out",
     "show_experiment",
     "show_schema",
     "export_experiment",
