@@ -7,6 +7,8 @@ const FIGURES = { accuracy: "Accuracy", losses: "Losses", bytes: "Bytes sent" };
 const AXES = { round: "round", wall_time: "wall time", simulated_time: "simulated time", bytes: "bytes sent" };
 // Lines that grew beyond this are fetched again, thinned by the service.
 const MANY_POINTS = 6000;
+// So many points of each line are fetched for what is zoomed into.
+const ZOOMED_POINTS = 2000;
 // Only rounds can be appended; on other axes, and for other series, figures are fetched again, no more often than this.
 const AGAIN_MS = 3000;
 
@@ -31,7 +33,10 @@ export class Curves {
       Object.entries(AXES).map(([value, label]) => h("option", { value, selected: value === this.x, disabled: value === "simulated_time" && !spec.edge }, label)),
     );
     const plots = Object.keys(FIGURES).map((name) => [name, h("div", { class: "plot", role: "img", "aria-label": `${FIGURES[name]} against the chosen axis` })]);
-    this.#charts = plots.map(([name, plot]) => [name, new Chart(plot)]);
+    this.#charts = plots.map(([name, plot]) => {
+      const chart = new Chart(plot, () => this.#refine(chart));
+      return [name, chart];
+    });
     this.more = h("select", { "aria-label": "Another series", onchange: () => this.#choose({ series: this.more.value }) });
     const other = h("div", { class: "plot", role: "img", "aria-label": "The other series" });
     this.#other = new Chart(other);
@@ -62,7 +67,24 @@ export class Curves {
     const drawn = this.#charts.map(([name, chart]) => chart.draw(figures[name], themes, "Nothing measured yet"));
     for (const [, chart] of this.#charts) for (const trace of chart.traces) this.#known.add(trace.meta.series);
     this.#tellLatest();
-    await Promise.all([...drawn, this.#drawClients(figures.clients, themes), this.#fetchOther(), this.partitioned(figures.partition, themes)]);
+    await Promise.all(drawn);
+    await Promise.all([...this.#charts.map(([, chart]) => this.#refine(chart)), this.#drawClients(figures.clients, themes), this.#fetchOther(), this.partitioned(figures.partition, themes)]);
+  }
+
+  // Lines of many rounds come thinned; of a stretch that is zoomed into, every point is wanted.
+  async #refine(chart) {
+    if (chart.zoom === null || this.x !== "round") return;
+    const [from, to] = [Math.max(0, Math.floor(chart.zoom[0])), Math.max(0, Math.ceil(chart.zoom[1]))];
+    const asked = new URLSearchParams({ experiment: this.id, from, to, points: ZOOMED_POINTS });
+    const names = chart.traces.filter((trace) => !trace.meta.total).map((trace) => trace.meta.series);
+    if (names.length === 0) return;
+    for (const name of names) asked.append("series", name);
+    try {
+      const { experiments } = await request("GET", `/v1/series:query?${asked}`);
+      await chart.refine(experiments[0].series, from, to);
+    } catch (error) {
+      if (!error.problem) throw error; // the thinned line stays
+    }
   }
 
   async #drawClients(figure, themes) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -38,6 +39,25 @@ def test_any_series_can_be_seen(service, open_page):
     page = open_page(f"{service.url}/experiments/{id}").page
     expect(page.get_by_label("Another series")).to_have_value("messages")
     until(page, "[...document.querySelectorAll('.plot')].some((plot) => plot.data?.[0]?.y.join() === '20,20,20,20,20')")
+
+
+def test_a_stretch_that_is_zoomed_into_has_all_its_points(service, open_page):
+    rounds = 12_000
+    id, _ = service.start("digits", rounds=rounds)
+    page = open_page(f"{service.url}/experiments/{id}").page
+    expect(page.locator(".plot .main-svg").first).to_be_visible()
+    until(page, f"({X_OF_FIRST}?.at(-1) ?? 0) === {rounds}")
+    assert page.evaluate(f"{X_OF_FIRST}.length") < rounds / 4
+    box = page.locator(".plot").first.locator(".nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 42, steps=4)
+    page.mouse.up()
+    seen = "((range) => ((x) => [x.length, x.at(-1) - x[0]])({x}.filter((round) => round >= range[0] && round <= range[1])))"
+    seen = seen.replace("{x}", X_OF_FIRST) + "(document.querySelector('.plot').layout.xaxis.range)"
+    until(page, f"(([points, apart]) => points > 400 && points === apart + 1)({seen})")
+    assert page.evaluate(f"{X_OF_FIRST}.at(-1)") == rounds
+    assert page.evaluate(f"{X_OF_FIRST}.every((round, index, all) => index === 0 || round > all[index - 1])")
 
 
 def test_files_traffic_builds_log_and_partition_are_shown(service, open_page):
@@ -176,6 +196,31 @@ def test_a_sweep_is_paused_and_resumed(service, open_page):
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     assert service.store.sweeps.get(id).state != State.CANCELLED
+
+
+def test_three_tabs_at_once_each_follow_their_experiment_over_one_stream(service, open_page):
+    started = [service.start(name, rounds=2) for name in ("first", "second", "third")]
+    watched = open_page(f"{service.url}/experiments/{started[0][0]}")
+    pages = [watched.page]
+    for id, _ in started[1:]:
+        page = watched.page.context.new_page()
+        page.goto(f"{service.url}/experiments/{id}")
+        pages.append(page)
+    listed = watched.page.context.new_page()
+    listed.goto(f"{service.url}/experiments")
+    for number, (_, attempt) in enumerate(started):
+        service.finish_rounds(attempt, *range(3, 4 + number))
+    for number, (page, name) in enumerate(zip(pages, ("first", "second", "third"), strict=True)):
+        page.bring_to_front()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        expect(page.locator(".standing .number")).to_have_text(f"{3 + number} / 40")
+        until(page, f"{X_OF_FIRST}.at(-1) === {3 + number}")
+    listed.bring_to_front()
+    expect(listed.locator("tbody tr .progress .number")).to_have_text(["5 / 40", "4 / 40", "3 / 40"])
+    metrics = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=30).text
+    assert 0 < float(re.search(r"^heron_event_streams (\S+)", metrics, re.MULTILINE)[1]) <= 3
+    for page in pages:
+        page.close()
 
 
 def test_a_page_that_finds_no_service_comes_back_by_itself(service, open_page):
