@@ -72,7 +72,8 @@ class Gate:
         elif not local:
             if _cookie(headers) is not None:
                 raise UnauthenticatedError("the API key that this browser signed in with is not valid any more", hint=KEY_HINT)
-            raise UnauthenticatedError("a request that does not come from this machine itself needs an API key", hint=KEY_HINT)
+            whose = "every request" if self._require_key else "a request that does not come from this machine itself"
+            raise UnauthenticatedError(f"{whose} needs an API key here", hint=KEY_HINT)
         elif not has_local_host(headers):
             raise ForbiddenError(
                 f"a request without an API key must be addressed to this machine, not to {headers.get('host', 'nobody')!r}",

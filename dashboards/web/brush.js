@@ -6,6 +6,8 @@ import { h, keepInAddress, setText } from "/assets/view.js";
 const REACH = 0.3;
 // Dragged less far than this share of the height, a stretch is a click, which lets go of the axis.
 const LEAST = 0.02;
+// Half of a stretch's width, as a share of the figure's.
+const WIDTH = 0.006;
 const DIMMED = { opacity: 0.12, hoverinfo: "skip", hovertemplate: null, mode: "lines" };
 
 export class Brush {
@@ -48,7 +50,8 @@ export class Brush {
       }
       return [only(trace, outside, DIMMED), only(trace, inside, {})].filter((some) => some.x.length > 0);
     });
-    const shapes = [...this.#stretches].map(([axis, [low, high]]) => ({ type: "rect", x0: axis - 0.04, x1: axis + 0.04, y0: low, y1: high, fillcolor: "#0072B2", opacity: 0.35, line: { width: 0 } }));
+    const half = WIDTH * figure.layout.xaxis.tickvals.length;
+    const shapes = [...this.#stretches].map(([axis, [low, high]]) => ({ type: "rect", layer: "below", x0: axis - half, x1: axis + half, y0: low, y1: high, fillcolor: "#0072B2", opacity: 0.35, line: { width: 0 } }));
     return this.#tell({ kept, lines }, { data, layout: { ...figure.layout, shapes } });
   }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from api.domain.access import Scope
@@ -27,6 +28,7 @@ def test_a_browser_signs_in_follows_an_experiment_is_shut_out_and_comes_in_with_
     watched.expected.append("401")
     page = watched.page
     expect(page.get_by_role("heading", name="An API key is needed")).to_be_visible()
+    assert [fault["id"] for fault in Axe().run(page).response["violations"] if fault["impact"] in ("serious", "critical")] == []
     sign_in(page, "heron_wrong")
     expect(page.get_by_role("alert")).to_contain_text("not known here")
     sign_in(page, key)
