@@ -1,17 +1,23 @@
 // An experiment's events, live, over one EventSource. A tab out of sight closes it: browsers allow six connections per host,
-// and a forgotten tab shall not use one up. Back in sight it goes on after the last event it has seen.
+// and a forgotten tab shall not use one up. Back in sight it goes on after the last event it has seen. Where streams do not come
+// through, as with some proxies, it asks for pages that wait for news instead.
 import { connected, failed, passes, request } from "/assets/http.js";
 
 const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "client_losses", "diagnosis", "finished"];
 const ENDS = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
 const BATCH_MS = 100;
 const RETRY_MS = 3000;
+// So many streams in a row fail, while pages come, before no more are tried.
+const MISSES = 2;
+const WAIT_S = 20;
 
 export class Feed {
   #url;
   #take;
   #source = null;
   #last = 0;
+  #misses = 0;
+  #asking = false;
   #waiting = [];
   #busy = false;
   #draining = Promise.resolve();
@@ -35,11 +41,18 @@ export class Feed {
 
   #open() {
     if (this.#source || this.#over) return;
+    if (this.#misses >= MISSES) {
+      this.#ask();
+      return;
+    }
     const source = new EventSource(`${this.#url}?after=${this.#last}`);
     this.#source = source;
-    source.addEventListener("open", () => connected(true));
+    source.addEventListener("open", () => {
+      this.#misses = 0;
+      connected(true);
+    });
     source.addEventListener("error", () => this.#failed(source));
-    for (const kind of KINDS) source.addEventListener(kind, (message) => this.#received(kind, message));
+    for (const kind of KINDS) source.addEventListener(kind, (message) => this.#received(kind, Number(message.lastEventId), JSON.parse(message.data)));
   }
 
   #close() {
@@ -50,32 +63,47 @@ export class Feed {
   #failed(source) {
     if (source !== this.#source) return;
     connected(false);
-    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
     this.#close();
     setTimeout(() => this.#comeBack(), RETRY_MS);
   }
 
   // A stream does not tell why it was refused; a page of events does.
   async #comeBack() {
-    try {
-      await request("GET", `${this.#url}?after=${this.#last}&limit=1`);
-    } catch (error) {
-      if ([401, 404].includes(error.problem?.status)) {
-        this.#over = true;
-        failed(error);
-        return;
-      }
-      setTimeout(() => this.#comeBack(), RETRY_MS);
-      return;
-    }
+    if ((await this.#page(0)) === null) return;
+    this.#misses += 1;
     if (!document.hidden) this.#open();
   }
 
-  #received(kind, message) {
-    const id = Number(message.lastEventId);
+  // Page after page, each of which waits for news.
+  async #ask() {
+    if (this.#asking) return;
+    this.#asking = true;
+    while (!this.#over && !document.hidden && (await this.#page(WAIT_S)) !== null);
+    this.#asking = false;
+  }
+
+  // Takes the next page of events, waiting for news so many seconds; null where there was none, and what is next is seen to.
+  async #page(wait) {
+    try {
+      const page = await request("GET", `${this.#url}?after=${this.#last}&wait_s=${wait}`);
+      if (this.#over) return null; // it was stopped meanwhile
+      for (const { id, kind, data } of page.events) this.#received(kind, id, data);
+      if (page.ended) this.#over = true;
+      return page;
+    } catch (error) {
+      if (passes(error)) {
+        setTimeout(() => this.#comeBack(), RETRY_MS);
+      } else {
+        this.#over = true;
+        failed(error);
+      }
+      return null;
+    }
+  }
+
+  #received(kind, id, data) {
     if (id <= this.#last) return;
     this.#last = id;
-    const data = JSON.parse(message.data);
     this.#waiting.push({ id, kind, data });
     if (kind === "state" && ENDS.has(data.state)) {
       this.#over = true;

@@ -223,6 +223,31 @@ def test_three_tabs_at_once_each_follow_their_experiment_over_one_stream(service
         page.close()
 
 
+def test_where_streams_do_not_come_through_pages_of_events_do(service, open_page):
+    id, attempt = service.start("digits", rounds=2)
+    watched = open_page("about:blank")
+    watched.expected.append("ERR_FAILED")
+    page = watched.page
+
+    def refuse(route):
+        if "text/event-stream" in route.request.headers.get("accept", ""):
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/events?*", refuse)
+    page.goto(f"{service.url}/experiments/{id}")
+    expect(page.locator(".standing .number")).to_have_text("2 / 40")
+    service.finish_rounds(attempt, 3)
+    until(page, f"{X_OF_FIRST}.at(-1) === 3")
+    waits = [url for url in watched.requests if "wait_s=20" in url]
+    service.finish_rounds(attempt, 4)
+    until(page, f"{X_OF_FIRST}.at(-1) === 4")
+    assert len([url for url in watched.requests if "wait_s=20" in url]) > len(waits)
+    service.end(attempt)
+    expect(page.locator(".heading .badge")).to_have_text("succeeded")
+
+
 def test_a_page_that_finds_no_service_comes_back_by_itself(service, open_page):
     service.queue("digits")
     watched = open_page(f"{service.url}/sweeps")
