@@ -74,6 +74,11 @@ class Admission:
         queue = self._store.queued(limit=LOOK)
         self._note(queue, {experiment.id: told for experiment in queue})
 
+    def waiting(self) -> list[Resources]:
+        """What the queued experiments need, oldest first, as far as it is known; an estimate in full."""
+        needs = (self._estimates.of(experiment) for experiment in self._store.queued(limit=LOOK))
+        return [Resources.of(known) for known in needs if known is not None]
+
     def _decide(
         self,
         queue: Sequence[ExperimentRecord],

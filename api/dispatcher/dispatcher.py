@@ -11,6 +11,7 @@ from ray.exceptions import RayError
 
 from api.dispatcher import cluster
 from api.dispatcher.admission import Admission
+from api.dispatcher.growth import Growth
 from api.dispatcher.handle import Driver
 from api.dispatcher.leases import LeaseKeeper
 from api.dispatcher.leftovers import Leftovers
@@ -18,6 +19,7 @@ from api.dispatcher.pool import DriverPool
 from api.dispatcher.settings import DispatcherSettings
 from api.dispatcher.sweeps import SweepKeeper
 from api.dispatcher.watch import DRIVER_LOST, Watch
+from api.domain.admission import Resources
 from api.domain.records import AttemptRecord, ExperimentRecord
 from api.domain.states import KILL_REQUESTED, State
 from api.store import Store
@@ -39,6 +41,7 @@ class Dispatcher:
         self._settings = settings
         self._pool = DriverPool(size=settings.concurrency, call_s=settings.call_s, start_s=settings.start_s)
         self._admission = Admission(store, settings)
+        self._growth = Growth()
         self._watches: dict[int, Watch] = {}
         self._closing = threading.Event()
         self._leases = LeaseKeeper(store, self._held, lease_s=settings.lease_s)
@@ -60,6 +63,7 @@ class Dispatcher:
                     self._reconcile()
                     self._leftovers.sweep(keep={watch.experiment.id for watch in self._watches.values()})
                     self._describe()
+                    self._grow()
                     reconcile_at = time.monotonic() + self._settings.look_s
                 self._forget_ended()
                 self._pool.fill()
@@ -97,6 +101,11 @@ class Dispatcher:
         """Say what there is to work with."""
         settings = self._settings
         self._store.dispatchers.note(settings.owner, slots=settings.concurrency, nodes=cluster.nodes())
+
+    def _grow(self) -> None:
+        """Have an autoscaler bring machines for what waits, and keep those of what runs."""
+        running = [Resources.of(watch.experiment.resources or {}) for watch in self._watches.values()]
+        self._growth.ask(running, self._admission.waiting(), slots=self._settings.concurrency)
 
     def _take_up(self, driver: Driver, experiment: ExperimentRecord, attempt: AttemptRecord) -> None:
         LOG.info("taking up experiment %s, attempt %d, on %s", experiment.id, attempt.number, driver.name)
@@ -181,5 +190,7 @@ class Dispatcher:
         for watch in watches:
             watch.join(max(0.0, deadline - time.monotonic()))
         self._pool.close()
+        with suppress(RayError):
+            self._growth.withdraw()
         with suppress(DatabaseError):  # it is forgotten after a day in any case
             self._store.dispatchers.forget(self._settings.owner)
