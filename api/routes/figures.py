@@ -30,6 +30,8 @@ from heron_ray.figures import (
     partition_map,
     search_history,
     slices,
+    spectra_of_rounds,
+    spectral_density,
     themes,
 )
 from tune_spaces import sweep_of
@@ -55,8 +57,9 @@ def draw_experiment(
 ) -> Figures:
     """Draw an experiment so far: accuracy, losses, bytes and, once the data are loaded, the partition.
 
-    Where `evaluation.client_losses` asks for it, `clients` is a heat map of their training losses. Long curves are thinned and
-    keep their peaks.
+    Where `evaluation.client_losses` asks for it, `clients` is a heat map of their training losses; where `evaluation.spectrum`
+    does, `spectrum` is the density of the Hessian's eigenvalues at the first look, the last and up to three in between. Long
+    curves are thinned and keep their peaks.
     """
     series = store.curves.sample([id], points=POINTS, patterns=DRAWN)[id]
     totals = store.curves.running_sums(id, SUMMED, points=POINTS)
@@ -67,10 +70,12 @@ def draw_experiment(
     if started and started["partition"].get("per_client"):
         drawn["partition"] = partition_map(started["partition"])
     # Few experiments tell them, and to look for them goes through all events.
-    tells = store.get(id).spec["evaluation"].get("client_losses")
-    if tells and (told := store.events_of_kind(id, "client_losses")):
+    evaluation = store.get(id).spec["evaluation"]
+    if evaluation.get("client_losses") and (told := store.events_of_kind(id, "client_losses")):
         losses = losses_of_clients(event.data for event in told)
         drawn["clients"] = client_losses(losses, byzantine=(started or {}).get("byzantine", ()))
+    if evaluation.get("spectrum") and (told := store.events_of_kind(id, "spectrum")):
+        drawn["spectrum"] = spectral_density(spectra_of_rounds(event.data for event in told))
     return Figures(figures=drawn, themes=themes())
 
 

@@ -5,6 +5,11 @@ import { h, keepInAddress } from "/assets/view.js";
 
 const FIGURES = { accuracy: "Accuracy", losses: "Losses", bytes: "Bytes sent" };
 const AXES = { round: "round", wall_time: "wall time", simulated_time: "simulated time", bytes: "bytes sent" };
+// Drawn where the spec asks for it, by the field of `evaluation` that does.
+const ASKED = {
+  client_losses: { name: "clients", label: "Clients", heading: "Training loss of each client", plot: "Training loss of each client against rounds" },
+  spectrum: { name: "spectrum", label: "Spectrum", heading: "Hessian spectrum of the clients' loss", plot: "Density of the Hessian's eigenvalues after some rounds" },
+};
 // Lines that grew beyond this are fetched again, thinned by the service.
 const MANY_POINTS = 6000;
 // So many points of each line are fetched for what is zoomed into.
@@ -15,7 +20,7 @@ const AGAIN_MS = 3000;
 export class Curves {
   #charts;
   #other;
-  #clients = null;
+  #asked;
   #known = new Set();
   #waiting = null;
 
@@ -40,8 +45,9 @@ export class Curves {
     this.more = h("select", { "aria-label": "Another series", onchange: () => this.#choose({ series: this.more.value }) });
     const other = h("div", { class: "plot", role: "img", "aria-label": "The other series" });
     this.#other = new Chart(other);
-    const clients = h("div", { class: "plot", role: "img", "aria-label": "Training loss of each client against rounds" });
-    if (spec.evaluation?.client_losses) this.#clients = new Chart(clients);
+    const asked = Object.keys(ASKED).filter((field) => spec.evaluation?.[field]);
+    const cards = asked.map((field) => [ASKED[field], h("div", { class: "plot", role: "img", "aria-label": ASKED[field].plot })]);
+    this.#asked = cards.map(([{ name }, plot]) => [name, new Chart(plot)]);
     this.element = h(
       "div",
       {},
@@ -52,7 +58,7 @@ export class Curves {
         plots.map(([name, plot]) => h("section", { class: "card", "aria-label": FIGURES[name] }, h("h2", {}, FIGURES[name]), plot)),
         h("section", { class: "card", "aria-label": "Any series" }, h("h2", {}, "Any series ", this.more), other),
       ),
-      this.#clients && h("section", { class: "card wide", "aria-label": "Clients" }, h("h2", {}, "Training loss of each client"), clients),
+      cards.map(([{ label, heading }, plot]) => h("section", { class: "card wide", "aria-label": label }, h("h2", {}, heading), plot)),
     );
   }
 
@@ -68,7 +74,7 @@ export class Curves {
     for (const [, chart] of this.#charts) for (const trace of chart.traces) this.#known.add(trace.meta.series);
     this.#tellLatest();
     await Promise.all(drawn);
-    await Promise.all([...this.#charts.map(([, chart]) => this.#refine(chart)), this.#drawClients(figures.clients, themes), this.#fetchOther(), this.partitioned(figures.partition, themes)]);
+    await Promise.all([...this.#charts.map(([, chart]) => this.#refine(chart)), ...this.#asked.map(([name, chart]) => this.#drawAsked(chart, figures[name], themes)), this.#fetchOther(), this.partitioned(figures.partition, themes)]);
   }
 
   // Lines of many rounds come thinned; of a stretch that is zoomed into, every point is wanted.
@@ -87,9 +93,9 @@ export class Curves {
     }
   }
 
-  async #drawClients(figure, themes) {
+  async #drawAsked(chart, figure, themes) {
     const { title, ...layout } = figure?.layout ?? {};
-    await this.#clients?.draw({ data: figure?.data ?? [], layout }, themes, "Nothing told yet");
+    await chart.draw({ data: figure?.data ?? [], layout }, themes, "Nothing told yet");
   }
 
   // Which series there are is known from the values themselves.
@@ -127,7 +133,7 @@ export class Curves {
   async #again() {
     this.#waiting = null;
     try {
-      await (this.x === "round" && !this.#clients ? this.#fetchOther() : this.fetch());
+      await (this.x === "round" && this.#asked.length === 0 ? this.#fetchOther() : this.fetch());
     } catch (error) {
       if (!error.problem) throw error; // the next rounds bring the next try
     }

@@ -3,7 +3,8 @@ import { h, percent } from "/assets/view.js";
 
 const KEPT = 300;
 // What every run says; the rest, such as a diagnosis, is marked.
-const USUAL = new Set(["state", "started", "round_finished", "client_losses", "checkpoint_saved", "finished"]);
+const USUAL = new Set(["state", "started", "round_finished", "client_losses", "spectrum", "checkpoint_saved", "finished"]);
+const OF_ROUNDS = new Set(["round_finished", "client_losses", "spectrum"]);
 
 export class EventLog {
   constructor() {
@@ -20,7 +21,7 @@ export class EventLog {
 
   add(events) {
     for (const event of events) {
-      const kind = event.kind === "round_finished" || event.kind === "client_losses" ? "round" : "other";
+      const kind = OF_ROUNDS.has(event.kind) ? "round" : "other";
       this.list.prepend(h("li", { class: USUAL.has(event.kind) ? kind : `${kind} notable` }, h("code", {}, `#${event.id}`), h("span", { class: "kind" }, event.kind.replaceAll("_", " ")), h("span", {}, words(event))));
       this.counts[kind] += 1;
       if (this.counts[kind] > KEPT) {
@@ -40,6 +41,7 @@ function words({ kind, data }) {
   }
   if (kind === "diagnosis") return `${data.name.replaceAll("_", " ")} (round ${data.round}): ${data.message}. ${data.advice}.`;
   if (kind === "client_losses") return `of ${data.clients.length} clients in round ${data.round}`;
+  if (kind === "spectrum") return `of the Hessian after round ${data.round}`;
   if (kind === "started") return data.after_round ? `after round ${data.after_round}` : `${data.rounds} rounds ahead`;
   if (kind === "finished") return data.result?.rounds === undefined ? "" : `after ${data.result.rounds} rounds`;
   return Object.entries(data).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");

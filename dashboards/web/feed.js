@@ -3,7 +3,7 @@
 // through, as with some proxies, it asks for pages that wait for news instead.
 import { connected, failed, passes, request } from "/assets/http.js";
 
-const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "client_losses", "diagnosis", "finished"];
+const KINDS = ["state", "started", "round_finished", "checkpoint_saved", "checkpoint_rejected", "client_losses", "spectrum", "diagnosis", "finished"];
 const ENDS = new Set(["SUCCEEDED", "FAILED", "CANCELLED"]);
 const BATCH_MS = 100;
 const RETRY_MS = 3000;

@@ -17,7 +17,7 @@ from heron_ray.figures.partition import partition_map
 from heron_ray.figures.places import AXES, XAxis, at
 from heron_ray.figures.privacy import Tradeoff, privacy_tradeoff
 from heron_ray.figures.search import Objective, Point, importance_bars, pareto_front, search_history, slices
-from heron_ray.figures.spectrum import spectral_density
+from heron_ray.figures.spectrum import Spectra, spectra_of_rounds, spectral_density
 from heron_ray.figures.study import bands, heat_maps
 from heron_ray.figures.sweep import Trial, parallel_coordinates
 from heron_ray.figures.themes import themes
@@ -32,6 +32,7 @@ __all__ = [
     "Point",
     "RoundLosses",
     "Run",
+    "Spectra",
     "Tradeoff",
     "Trial",
     "XAxis",
@@ -52,6 +53,7 @@ __all__ = [
     "privacy_tradeoff",
     "search_history",
     "slices",
+    "spectra_of_rounds",
     "spectral_density",
     "themes",
     "write_html",

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from heron_ray.figures.curve import COLOURS
 
 POINTS = 600
+MOST_LOOKS = 5
 _FLOOR = 1e-8
+_REACH = 10
+"""Sigmas beyond which a node counts for nothing: exp(-50) is far below the floor."""
+
+Spectra: TypeAlias = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+"""Name to nodes theta_j, ascending, and weights w_j [n], as `heron spectrum --json` gives them."""
 
 
-def spectral_density(
-    spectra: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, width: float = 0.01, title: str = "Hessian spectrum"
-) -> dict[str, Any]:
+def spectra_of_rounds(told: Iterable[Mapping[str, Any]]) -> Spectra:
+    """The looks among a run's `spectrum` events that are drawn: the first, the last and up to three in between, evenly.
+
+    Of a round that was told twice the last telling counts.
+
+    Example:
+        >>> list(spectra_of_rounds({"round": round, "nodes": [0.0], "weights": [1.0]} for round in range(10, 100, 10)))
+        ['round 10', 'round 30', 'round 50', 'round 70', 'round 90']
+    """
+    latest = {one["round"]: one for one in told}
+    rounds = sorted(latest)
+    drawn = sorted({(len(rounds) - 1) * part // (MOST_LOOKS - 1) for part in range(MOST_LOOKS)}) if rounds else []
+    return {f"round {rounds[place]}": (latest[rounds[place]]["nodes"], latest[rounds[place]]["weights"]) for place in drawn}
+
+
+def spectral_density(spectra: Spectra, *, width: float = 0.01, title: str = "Hessian spectrum") -> dict[str, Any]:
     """One line per spectrum: sum_j w_j N(x; theta_j, sigma^2), with sigma a share of the range of all nodes.
 
     Args:
-        spectra: Name to nodes theta_j and weights w_j, as `heron spectrum --json` gives them.
+        spectra: Name to nodes theta_j, ascending, and weights w_j.
         width: Sigma as a share of the range.
         title: Heading of the figure.
 
@@ -39,7 +59,7 @@ def spectral_density(
         "title": {"text": title},
         "xaxis": {"title": {"text": "eigenvalue"}},
         "yaxis": {"title": {"text": "density"}, "type": "log", "exponentformat": "power"},
-        "showlegend": len(spectra) > 1,
+        "showlegend": True,
     }
     traces = [
         {
@@ -56,6 +76,8 @@ def spectral_density(
 
 
 def _density(x: float, nodes: Sequence[float], weights: Sequence[float], sigma: float) -> float | None:
-    total = sum(weight * math.exp(-(((x - node) / sigma) ** 2) / 2) for node, weight in zip(nodes, weights, strict=True))
+    near = slice(bisect_left(nodes, x - _REACH * sigma), bisect_right(nodes, x + _REACH * sigma))
+    pairs = zip(nodes[near], weights[near], strict=True)
+    total = sum(weight * math.exp(-(((x - node) / sigma) ** 2) / 2) for node, weight in pairs)
     density = total / (sigma * math.sqrt(2 * math.pi))
     return density if density >= _FLOOR else None

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,6 +61,16 @@ class Spectrum:
     def effective_rank(self) -> float:
         """Kappa = tr(H) / ||H||, between -d and d; 0 where H is zero."""
         return self.trace / self.norm if self.norm else 0.0
+
+    def merged(self, most: int) -> tuple[list[float], list[float]]:
+        """Nodes and weights [n], n at most `most`: of more, those in one of `most` equal cells become one, at their mean."""
+        if len(self.nodes) <= most:
+            return list(self.nodes), list(self.weights)
+        nodes, weights = np.array(self.nodes), np.array(self.weights)
+        cells = np.searchsorted(np.linspace(nodes[0], nodes[-1], most + 1)[1:-1], nodes)
+        masses, moments = np.bincount(cells, weights), np.bincount(cells, weights * nodes)
+        kept = masses > 0
+        return (moments[kept] / masses[kept]).tolist(), masses[kept].tolist()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

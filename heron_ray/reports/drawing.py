@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from heron_ray.figures import client_losses, comparison_figures, experiment_figures
+from heron_ray.figures import client_losses, comparison_figures, experiment_figures, spectral_density
 from heron_ray.reports.record import Record
 
 
@@ -17,8 +17,11 @@ def draw(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     """
     if len(records) == 1:
         record = records[0]
-        clients = {"clients": client_losses(record.client_losses, byzantine=record.byzantine)} if record.client_losses else {}
-        figures = {**experiment_figures(record.series), **clients}
+        figures = experiment_figures(record.series)
+        if record.client_losses:
+            figures["clients"] = client_losses(record.client_losses, byzantine=record.byzantine)
+        if record.spectra:
+            figures["spectrum"] = spectral_density(record.spectra)
     else:
         # Plotly reads its texts as HTML.
         figures = comparison_figures({escape(label, quote=False): record.series for label, record in labelled(records).items()})

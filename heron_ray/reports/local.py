@@ -9,7 +9,7 @@ from typing import Any
 
 from heron_ray.errors import RecordError
 from heron_ray.figures import Curve
-from heron_ray.reports.record import Attempt, Record, told_of_clients
+from heron_ray.reports.record import Attempt, Record, told_beside_series
 from heron_ray.spec import read_spec_file
 
 EVENTS, SPEC, RESULT = "events.jsonl", "spec.yaml", "result.json"
@@ -75,7 +75,7 @@ def _record(
         state="UNFINISHED" if ended is None else ended["state"],
         message=(ended or {}).get("message"),
         series=_series(events),
-        **told_of_clients(events),
+        **told_beside_series(events),
         spec=spec,
         result=ended if ended is not None and "test_accuracy" in ended else None,
         provenance=provenance,

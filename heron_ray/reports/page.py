@@ -32,6 +32,8 @@ FIGURES = {
     "accuracy": "Accuracy",
     "losses": "Losses",
     "bytes": "Bytes sent",
+    "clients": "Training loss of each client",
+    "spectrum": "Hessian spectrum of the clients' loss",
     "accuracy_by_bytes": "Accuracy against bytes sent",
     "accuracy_by_time": "Accuracy against simulated time",
 }

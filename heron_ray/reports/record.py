@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heron_ray.figures import Curve, RoundLosses, losses_of_clients
+from heron_ray.figures import Curve, RoundLosses, Spectra, losses_of_clients, spectra_of_rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class Record:
         series: Its curves by name.
         client_losses: Training losses of single clients, where the spec asks for them.
         byzantine: The numbers of the clients that attack.
+        spectra: Those of the Hessian of the clients' loss after some rounds, where the spec asks for them.
         spec: The spec with every default filled in; None where it is not known.
         result: The keys of `heron run --json`; None where it has not ended, or failed.
         provenance: What, beside the spec, its bits depend on: versions by name; None where no checkpoint tells.
@@ -49,16 +50,18 @@ class Record:
     series: Mapping[str, Curve] = field(default_factory=dict)
     client_losses: Sequence[RoundLosses] = ()
     byzantine: Sequence[int] = ()
+    spectra: Spectra = field(default_factory=dict)
     spec: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
     provenance: Mapping[str, str] | None = None
     attempts: Sequence[Attempt] = ()
 
 
-def told_of_clients(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A record's `client_losses` and `byzantine`, from a run's events."""
+def told_beside_series(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A record's `client_losses`, `byzantine` and `spectra`, from a run's events."""
     started = next((event for event in events if event["kind"] == "started"), {})
     return {
         "client_losses": losses_of_clients(event for event in events if event["kind"] == "client_losses"),
         "byzantine": started.get("byzantine", ()),
+        "spectra": spectra_of_rounds(event for event in events if event["kind"] == "spectrum"),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from heron_ray.client import Client
 from heron_ray.errors import NotFoundError
-from heron_ray.reports.record import Attempt, Record, told_of_clients
+from heron_ray.reports.record import Attempt, Record, told_beside_series
 
 MANIFEST = "checkpoint/manifest.json"
 
@@ -25,13 +25,14 @@ def fetch_record(client: Client, id: str, *, with_provenance: bool = False) -> R
         NotFoundError: There is no such experiment.
     """
     found = client.get(id)
-    told = _events(client, id) if found.spec["evaluation"].get("client_losses") else []
+    evaluation = found.spec["evaluation"]
+    told = _events(client, id) if evaluation.get("client_losses") or evaluation.get("spectrum") else []
     return Record(
         origin=id,
         name=found.name,
         state=found.state,
         message=found.message,
-        **told_of_clients(told),
+        **told_beside_series(told),
         series={name: curve.plain() for name, curve in client.series(id).items()},
         spec=found.spec,
         result=found.result,

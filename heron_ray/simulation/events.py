@@ -89,6 +89,24 @@ class ClientLosses(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HessianSpectrum(Event):
+    """The density of eigenvalues of the Hessian of the clients' loss after a round, where `evaluation.spectrum` asks for it.
+
+    `nodes` are eigenvalues, ascending, `weights` how much of the density lies at each; both finite, [n] with n at most 256.
+    """
+
+    kind: ClassVar[str] = "spectrum"
+    round: int
+    nodes: list[float]
+    weights: list[float]
+
+    @property
+    def key(self) -> str:
+        """One per round."""
+        return f"spectrum:{self.round}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis(Event):
     """The run's figures show a known way of going wrong; once per run and name (see `heron_ray.simulation.diagnoses`).
 

@@ -13,6 +13,7 @@ import torch
 
 from heron_ray.data.report import partition_report
 from heron_ray.errors import CheckpointError, DivergedError, ExhaustedMemoryError, SpecError, SpecIssue
+from heron_ray.measure.spectrum import Spectrum
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import make_method
 from heron_ray.simulation.checkpoint import Checkpoint, Checkpointer
@@ -26,6 +27,7 @@ from heron_ray.simulation.events import (
     CheckpointSaved,
     ClientLosses,
     Finished,
+    HessianSpectrum,
     ListSink,
     RoundFinished,
     Sink,
@@ -41,6 +43,9 @@ from heron_ray.simulation.round import RoundOutcome, run_round
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec import ExperimentSpec
 from heron_ray.vectors import Float32Array
+
+MOST_NODES = 256
+"""Of an event that tells a spectrum."""
 
 _ROLES = {"federation": "federation_server", "server": "main_server"}
 
@@ -219,7 +224,7 @@ class Simulation:
         self._finish_saving()
         # Where a run was stopped between two evaluations, this one is for the result alone: a resumed run must not see it.
         scores = (
-            progress.scores if progress.scored_round == progress.round else self._get_scores(self._evaluate(progress.round))
+            progress.scores if progress.scored_round == progress.round else self._get_scores(self._evaluate(progress.round))[0]
         )
         result = self._result(state, progress, scores, costs)
         self._sink.emit(Finished(result=result.to_dict()))
@@ -262,9 +267,9 @@ class Simulation:
         if self._unreported is None:
             return
         over, self._unreported = self._unreported, None
-        metrics = over.metrics
+        metrics, spectrum = over.metrics, None
         if over.scores is not None:
-            scores = self._get_scores(over.scores)
+            scores, spectrum = self._get_scores(over.scores)
             _require_finite(self._spec, None, scores, over.round, attacked=over.attacked)
             if over.round % self._spec.evaluation.every:
                 progress.leave_open(over.round, metrics)
@@ -278,6 +283,9 @@ class Simulation:
         if told_every is not None and over.round % told_every == 0:
             losses = over.outcome.client_losses
             self._sink.emit(ClientLosses(round=over.round, clients=list(losses), losses=list(losses.values())))
+        if spectrum is not None and spectrum.nodes:  # one that is not finite has none
+            nodes, weights = spectrum.merged(MOST_NODES)
+            self._sink.emit(HessianSpectrum(round=over.round, nodes=nodes, weights=weights))
         self._diagnose(progress, over)
 
     def _diagnose(self, progress: _Progress, over: _Unreported) -> None:
@@ -337,8 +345,9 @@ class Simulation:
         vector = federation.call("shared_parts")
         return self._executor.main_server.call("evaluate", round, vector, kept)
 
-    def _get_scores(self, reference: Reference) -> dict[str, float]:
-        scores: dict[str, float] = self._executor.get(reference)
+    def _get_scores(self, reference: Reference) -> tuple[dict[str, float], Spectrum | None]:
+        """An evaluation's figures, and the spectrum where one was looked at."""
+        scores: tuple[dict[str, float], Spectrum | None] = self._executor.get(reference)
         return scores
 
     def _wall_seconds(self, progress: _Progress) -> float:

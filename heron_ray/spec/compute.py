@@ -76,7 +76,8 @@ class EvaluationSpec(Section):
         exclude_if=lambda value: value is None,
         description=(
             "Looks at the Hessian of the clients' loss during the run: series client_hessian_norm, client_hessian_trace and "
-            "client_effective_rank. It changes no other figure. null: never."
+            "client_effective_rank, and the event spectrum with the density of eigenvalues. It changes no other figure. null: "
+            "never."
         ),
     )
     client_losses: int | None = Field(

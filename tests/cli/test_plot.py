@@ -46,6 +46,21 @@ def test_the_folder_of_a_run_is_drawn_figure_by_figure_without_a_service(heron, 
     assert holds(files[0], "auxiliary head, test")
 
 
+def test_looks_at_the_hessian_are_drawn_of_a_local_run_and_of_the_service(
+    heron, spec_file, service, store, dispatcher, tmp_path
+) -> None:
+    few = "evaluation={every: 1, spectrum: {every: 1, samples: 16, probes: 2, lanczos_steps: 3}}"
+    assert heron("run", spec_file, "--set", few, "--out", tmp_path / "kept").code == 0
+    told = [json.loads(line) for line in (tmp_path / "kept" / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    id = store.submit(parse_spec({**SPEC, "evaluation": {"every": 1, "spectrum": {"every": 1}}})).id
+    store.record(*dispatcher.claim(), events=told)
+    for run in (tmp_path / "kept", id):
+        assert heron("plot", run, "--figure", "spectrum", "-o", tmp_path / "s.html").code == 0
+        assert holds(tmp_path / "s.html", "eigenvalue", "round 1", "round 2", "round 3")
+        assert heron("report", run, "-o", tmp_path / "r.html").code == 0
+        assert holds(tmp_path / "r.html", "Hessian spectrum of the clients&#x27; loss", "round 3")
+
+
 def test_one_figure_goes_to_the_file_itself_and_an_unknown_one_names_those_there_are(heron, run_folder, tmp_path) -> None:
     assert heron("plot", run_folder, "--figure", "losses", "-o", tmp_path / "losses.html").code == 0
     assert holds(tmp_path / "losses.html", "loss (nats)", "clients, training")

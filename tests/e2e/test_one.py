@@ -100,6 +100,35 @@ def test_losses_of_single_clients_are_a_heat_map_that_grows(service, open_page):
     until(page, f"{drawn} === '1,2'")
 
 
+def test_looks_at_the_hessian_are_drawn_as_they_come_and_only_where_asked_for(service, open_page):
+    def told(round: int) -> dict[str, object]:
+        return {
+            "kind": "spectrum",
+            "key": f"spectrum:{round}",
+            "round": round,
+            "nodes": [-1.0, 0.0, 4.0],
+            "weights": [0.25, 0.5, 0.25],
+        }
+
+    id, attempt = service.start("digits", evaluation={"every": 1, "spectrum": {"every": 1}})
+    service.load(attempt)
+    service.store.record(attempt.id, attempt.token, events=[told(1)])
+    page = open_page(f"{service.url}/experiments/{id}").page
+    drawn = "document.querySelector('section[aria-label=Spectrum] .plot')?.data?.map((trace) => trace.name).join()"
+    until(page, f"{drawn} === 'round 1'")
+    service.store.record(attempt.id, attempt.token, events=[told(2)])
+    service.finish_rounds(attempt, 1, 2)
+    until(page, f"{drawn} === 'round 1,round 2'")
+    page.get_by_label("show rounds").check()
+    expect(page.get_by_text("of the Hessian after round 2")).to_be_visible()
+    expect(page.get_by_role("region", name="Clients")).to_have_count(0)
+    service.end(attempt)
+    other, _ = service.start("plain", rounds=1)
+    page = open_page(f"{service.url}/experiments/{other}").page
+    expect(page.get_by_role("region", name="Accuracy")).to_be_visible()
+    expect(page.get_by_role("region", name="Spectrum")).to_have_count(0)
+
+
 def test_a_lost_attempt_is_told_from_one_that_ended_in_order(service, open_page):
     id, attempt = service.start("digits", rounds=2)
     service.store.interrupt(attempt.id, attempt.token, reason="driver_lost", message="gone", max_attempts=5)

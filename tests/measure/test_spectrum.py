@@ -1,6 +1,7 @@
 """Estimates of a spectrum against the exact one: of known matrices, of a network's whole Hessian, and what they leave alone."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from heron_ray.measure.spectrum import hessian_product, spectrum
 from heron_ray.methods import make_method
 from heron_ray.simulation import Checkpointer, ListSink, LocalExecutor, Simulation
 from heron_ray.simulation.curvature import client_spectrum, spectrum_at
-from heron_ray.simulation.events import RoundFinished
+from heron_ray.simulation.digest import TrajectoryDigest
+from heron_ray.simulation.events import HessianSpectrum, RoundFinished
 from heron_ray.simulation.setup import Setup
 from heron_ray.spec.compute import SpectrumSpec
 from tests.conftest import MakeSpec, method_overrides
@@ -71,6 +73,20 @@ def test_the_density_has_the_moments_of_the_spectrum() -> None:
     for power in (1, 2, 3):
         assert (weights * nodes**power).sum() == pytest.approx(float(values.pow(power).mean()), rel=0.05)
     assert found.positive_trace == pytest.approx(float(values.clamp(min=0).sum()), rel=0.05)
+
+
+def test_many_nodes_become_few_that_keep_weight_mean_and_what_stands_apart() -> None:
+    values = torch.cat([torch.linspace(-1, 1, 399, dtype=torch.float64), torch.tensor([50.0], dtype=torch.float64)])
+    found = spectrum(lambda v: values * v, 400, lanczos_steps=12, seeds=range(80))
+    nodes, weights = (np.array(one) for one in found.merged(64))
+    assert len(nodes) == len(weights) <= 64 < len(found.nodes)
+    assert (np.diff(nodes) > 0).all()
+    assert weights.sum() == pytest.approx(1)
+    assert nodes @ weights == pytest.approx(np.array(found.nodes) @ np.array(found.weights))
+    assert nodes[-1] == pytest.approx(50, abs=1e-3)
+    assert found.merged(480) == (list(found.nodes), list(found.weights))
+    same = spectrum(lambda v: 3 * v, 5, lanczos_steps=3, seeds=range(8))
+    assert [sum(one) for one in same.merged(1)] == pytest.approx([3, 1])
 
 
 def test_zero_and_what_is_not_finite() -> None:
@@ -162,6 +178,38 @@ def test_looks_are_series_that_change_nothing_else_and_are_what_a_checkpoint_sho
     last = with_looks[-1]
     assert (found.norm, found.trace) == (last["client_hessian_norm"], last["client_hessian_trace"])
     assert spectrum_at(looks, None, options).norm != found.norm
+
+
+LOOKS = "evaluation.spectrum={every: 2, samples: 32, probes: 2, lanczos_steps: 4}"
+
+
+def test_looks_are_events_that_no_digest_knows_and_none_is_told_twice(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec(LOOKS, "rounds=8", "compute.checkpoint_every=3")
+    whole, parts = ListSink(), ListSink()
+    checkpointer = Checkpointer(tmp_path)
+    rounds = iter([False] * 5 + [True])
+    with LocalExecutor() as executor:
+        expected = Simulation(spec, executor, sink=whole).run()
+        Simulation(spec, executor, sink=parts, checkpointer=checkpointer, should_stop=lambda: next(rounds)).run()
+        shutil.rmtree(checkpointer.paths()[0])  # as where it was killed: rounds 4 and 5 are computed again
+        resumed = Simulation(spec, executor, sink=parts, checkpointer=checkpointer, resume=True).run()
+    assert resumed.trajectory_digest == expected.trajectory_digest
+    looks = [event for event in whole.events if isinstance(event, HessianSpectrum)]
+    again = [event for event in parts.events if isinstance(event, HessianSpectrum)]
+    assert [event.key for event in looks] == [f"spectrum:{round}" for round in (2, 4, 6, 8)]
+    assert [event.round for event in again] == [2, 4, 4, 6, 8]
+    assert {event.key: event for event in again} == {event.key: event for event in looks}
+    for look in looks:
+        assert len(look.nodes) == len(look.weights) == 8
+        assert np.isfinite([look.nodes, look.weights]).all()
+        assert sum(look.weights) == pytest.approx(1)
+    metrics = {event.round: event.metrics for event in whole.events if isinstance(event, RoundFinished)}
+    for look in looks:
+        assert max(map(abs, look.nodes)) == metrics[look.round]["client_hessian_norm"]
+    digest = TrajectoryDigest()
+    for round, one in metrics.items():
+        digest.add_round(round, one)
+    assert checkpointer.load(checkpointer.paths()[0]).progress["digest"] == digest.link
 
 
 def test_what_cannot_be_looked_at_is_refused(make_spec: MakeSpec) -> None:

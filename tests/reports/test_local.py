@@ -44,6 +44,18 @@ def test_losses_of_single_clients_are_a_figure(tmp_path) -> None:
     assert (heat["x"], heat["y"], heat["z"]) == ([1, 2], ["0", "2 (Byzantine)"], [[2.0, 1.5], [9.0, None]])
 
 
+def test_looks_at_the_hessian_are_a_figure_of_the_first_the_last_and_three_in_between(tmp_path) -> None:
+    told = [{"kind": "spectrum", "round": round, "nodes": [-1.0, 4.0], "weights": [0.75, 0.25]} for round in range(1, 8)]
+    file = tmp_path / "e.jsonl"
+    file.write_text(lines([*told, *told[4:]]))
+    names = [trace["name"] for trace in draw([read_record(file)])["spectrum"]["data"]]
+    assert names == ["round 1", "round 2", "round 4", "round 5", "round 7"]
+    file.write_text(lines(told[:2]))
+    assert [trace["name"] for trace in draw([read_record(file)])["spectrum"]["data"]] == ["round 1", "round 2"]
+    file.write_text(lines(EVENTS))
+    assert "spectrum" not in draw([read_record(file)])
+
+
 def test_the_half_line_of_a_killed_run_is_passed_over_and_any_other_is_an_error(tmp_path) -> None:
     file = tmp_path / "e.jsonl"
     file.write_text(lines(EVENTS) + '{"kind": "round_fin')

@@ -70,6 +70,12 @@ def test_a_report_says_what_was_measured_what_it_cost_and_where_it_comes_from() 
     assert {"Accuracy", "Losses", "Bytes sent"} <= set(texts)
 
 
+def test_losses_of_clients_and_looks_at_the_hessian_are_in_a_report() -> None:
+    told = {"client_losses": [{"round": 1, "clients": [0], "losses": [2.0]}], "spectra": {"round 1": ([0.0], [1.0])}}
+    page = report_page([record(**told)])
+    assert {"Training loss of each client", "Hessian spectrum of the clients' loss"} <= set(Reader(page).texts)
+
+
 def test_a_report_loads_nothing_and_forbids_itself_every_request() -> None:
     reader = Reader(report_page([record(), record(origin="b")]))
     assert reader.loads == []

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from heron_ray.federation import AggregationRule, make_attack, make_defence
 from heron_ray.federation.attacks.backdoor import Backdoor
 from heron_ray.measure.accuracy import evaluate
+from heron_ray.measure.spectrum import Spectrum
 from heron_ray.measure.traffic import TrafficLedger
 from heron_ray.methods import MainServer as MethodServer
 from heron_ray.methods import Upload, make_method
@@ -159,22 +160,29 @@ class MainServer:
         self._client_vector.load(shared, self._method.shared_parts)
         return judge_front(self._setup, self._model.front)
 
-    def evaluate(self, round: int, shared: Float32Array, kept: Sequence[ClientState]) -> dict[str, float]:
+    def evaluate(
+        self, round: int, shared: Float32Array, kept: Sequence[ClientState]
+    ) -> tuple[dict[str, float], Spectrum | None]:
         """Accuracy and loss of server and auxiliary head on the validation and test splits, by series name.
 
         Args:
             round: After which round.
             shared: The global values of the parts that clients share [P].
             kept: What some clients keep. Where clients have parts of their own, the figures are means over these.
+
+        Returns:
+            The figures, and the spectrum of the Hessian of the clients' loss where a look at it is due.
         """
         self._client_vector.load(shared, self._method.shared_parts)
         if not self._method.own_parts:
-            return self._score() | self._look_at_leakage(round) | self._judge_estimator(round) | self._look_at_curvature(round)
+            figures = self._score() | self._look_at_leakage(round) | self._judge_estimator(round)
+            spectrum = self._look_at_curvature(round)
+            return (figures, None) if spectrum is None else (figures | _curvature(spectrum), spectrum)
         scores = []
         for state in kept or ({},):
             self._client_vector.load(state.get(OWN, self._initial), self._method.own_parts)
             scores.append(self._score() | self._look_at_leakage(round))
-        return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+        return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}, None
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """All that must be kept to continue: the back model, the optimizer's vectors, what the method remembers."""
@@ -278,17 +286,12 @@ class MainServer:
         with self._server_statistics_held():
             return estimator_quality(zeroth_order, self._client_vector, lambda: self._method.losses(self._model, x, y), seeds)
 
-    def _look_at_curvature(self, round: int) -> dict[str, float]:
-        """The figures of the Hessian of the clients' loss, where they are due."""
+    def _look_at_curvature(self, round: int) -> Spectrum | None:
+        """The spectrum of the Hessian of the clients' loss, where it is due."""
         options = self._setup.spec.evaluation.spectrum
         if options is None or round % options.every:
-            return {}
-        found = client_spectrum(self._setup, self._method, self._model, options, round)
-        return {
-            "client_hessian_norm": found.norm,
-            "client_hessian_trace": found.trace,
-            "client_effective_rank": found.effective_rank,
-        }
+            return None
+        return client_spectrum(self._setup, self._method, self._model, options, round)
 
     def _look_at_leakage(self, round: int) -> dict[str, float]:
         """What smashed data tell about inputs, where it is due."""
@@ -375,6 +378,14 @@ class _Copies:
         copy = self._server.vector.state.double() * weight
         self._sum = copy if self._sum is None else self._sum.add_(copy)
         self._weights += weight
+
+
+def _curvature(found: Spectrum) -> dict[str, float]:
+    return {
+        "client_hessian_norm": found.norm,
+        "client_hessian_trace": found.trace,
+        "client_effective_rank": found.effective_rank,
+    }
 
 
 def _arrays(prefix: str, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, NDArray[np.generic]]:

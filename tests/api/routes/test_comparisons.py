@@ -18,7 +18,7 @@ def client(serve, sqlite_store):
 def run(sqlite_store, make_spec):
     """An experiment that ended after these accuracies."""
 
-    def made(*accuracies, metrics=None, partition=None, **fields):
+    def made(*accuracies, metrics=None, partition=None, events=(), **fields):
         id = sqlite_store.submit(make_spec(**fields)).id
         attempt = sqlite_store.claim(owner="dispatcher-1", lease_s=60)[1]
         sqlite_store.running(attempt.id, attempt.token, driver_pid=1, node="a")
@@ -33,7 +33,7 @@ def run(sqlite_store, make_spec):
             }
             for number, value in enumerate(accuracies, start=1)
         ]
-        sqlite_store.record(attempt.id, attempt.token, events=[started, *finished])
+        sqlite_store.record(attempt.id, attempt.token, events=[started, *finished, *events])
         sqlite_store.finish(attempt.id, attempt.token, state=State.SUCCEEDED, reason=None, message=None, result={"rounds": 9})
         return id
 
@@ -90,6 +90,24 @@ def test_the_partition_is_drawn_once_the_data_are_loaded(client, run):
     figures = client.get(f"/v1/experiments/{run(0.1, partition=report)}/figures").json()["figures"]
     assert figures["partition"]["data"][0]["z"] == [[3, 0], [1, 2]]
     assert "partition" not in client.get(f"/v1/experiments/{run(0.1)}/figures").json()["figures"]
+
+
+def looks(*rounds):
+    return [
+        {"kind": "spectrum", "key": f"spectrum:{round}", "round": round, "nodes": [-1.0, 4.0], "weights": [0.5, 0.5]}
+        for round in rounds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "drawn"), [([7], [7]), ([2, 4, 6], [2, 4, 6]), ([*range(10, 90, 10)], [10, 20, 40, 60, 80]), ([], None)]
+)
+def test_looks_at_the_hessian_are_drawn_where_the_spec_asks_for_them(client, run, told, drawn):
+    id = run(0.1, events=looks(*told), evaluation={"every": 1, "spectrum": {"every": 1}})
+    figure = client.get(f"/v1/experiments/{id}/figures").json()["figures"].get("spectrum")
+    assert (figure and [trace["name"] for trace in figure["data"]]) == (drawn and [f"round {round}" for round in drawn])
+    unasked = run(0.1, events=looks(*told), name="another")
+    assert "spectrum" not in client.get(f"/v1/experiments/{unasked}/figures").json()["figures"]
 
 
 def test_what_cannot_be_drawn_is_refused(client, run):
