@@ -1,7 +1,7 @@
 """What HERON's clients cost on a CUDA device: `python -m benchmarks.card`.
 
 A is a client's round of a few local steps, as a host has it carried out: `captured` with forward passes in CUDA graphs,
-where they are small enough for that (heron_ray/models/graphed.py), `eager` without. B is nothing but the q + 1 eager
+where they are small enough for that (heron_ray/simulation/graphed.py), `eager` without. B is nothing but the q + 1 eager
 forward passes of every step, through the same layers of torch: no perturbation, no optimizer, no upload. Both end when the
 device has ended. The other figures are the paper's ResNet-18 client in bytes of the device's memory, and how well differences
 of losses agree with the gradient in full float32 and in TF32, torch's own setting for convolutions.
@@ -25,8 +25,8 @@ from heron_ray.methods import Client
 from heron_ray.methods.heron import Heron
 from heron_ray.models import SplitModel
 from heron_ray.models.forwards import ClientForwards, eager_forwards
-from heron_ray.models.graphed import graphed_forwards
 from heron_ray.models.objectives import cross_entropy
+from heron_ray.simulation.graphed import graphed_forwards
 from heron_ray.simulation.profile import profile
 from heron_ray.spec import load_spec
 from heron_ray.spec.method import HeronMethod

@@ -1,6 +1,6 @@
 """The forward passes of a client that takes no gradients, as torch runs them.
 
-`compiled` and `graphed` have the same passes in other shape.
+`compiled` here and `graphed` in the simulation have the same passes in other shape.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from heron_ray.device import limit_device_memory, use_device
 from heron_ray.methods import Client
 from heron_ray.methods.heron import Heron
 from heron_ray.methods.registry import METHODS
-from heron_ray.models import SplitModel, build_model, graphed
+from heron_ray.models import SplitModel, build_model
 from heron_ray.models.forwards import eager_forwards
-from heron_ray.models.graphed import graphed_forwards
 from heron_ray.models.objectives import OBJECTIVES, cross_entropy
-from heron_ray.simulation import LocalExecutor, Simulation
+from heron_ray.simulation import LocalExecutor, Simulation, graphed
+from heron_ray.simulation.graphed import graphed_forwards
 from heron_ray.spec import ExperimentSpec
 from heron_ray.spec.method import HeronMethod, ZerothOrderSpec
 from heron_ray.spec.model import CnnModel, Resnet18Model

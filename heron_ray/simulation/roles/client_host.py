@@ -16,9 +16,9 @@ from heron_ray.methods import Client, ClientUpdate, Exchange, Fate, Method, Scri
 from heron_ray.methods.method import ClientRound, Reply
 from heron_ray.models.compiled import compiled_forwards
 from heron_ray.models.forwards import ClientForwards
-from heron_ray.models.graphed import graphed_forwards
 from heron_ray.models.objectives import objective_of
 from heron_ray.simulation import accounting
+from heron_ray.simulation.graphed import graphed_forwards
 from heron_ray.simulation.messages import (
     MEMORY,
     OWN,
