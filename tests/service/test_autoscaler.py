@@ -88,6 +88,7 @@ def address(tmp_path, monkeypatch, until):
     shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.mark.soak
 def test_a_worker_comes_for_an_experiment_that_waits_and_goes_after_it(own_service, address, undisturbed, small_spec, until):
     own_service.start("--ray-address", address)
     resources = {"cpus": 3, "gpus": 0, "memory_bytes": 2**28}
