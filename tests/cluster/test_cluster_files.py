@@ -177,6 +177,21 @@ def test_kubernetes_gets_a_ray_cluster_of_the_locked_version(manifests):
     assert cluster["spec"]["rayVersion"] == locked("ray")
 
 
+def test_rays_autoscaler_reads_from_the_manifest_how_far_the_cluster_may_grow(manifests: dict[str, Any]) -> None:
+    """By the code that reads it in the head's pod."""
+    from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
+
+    cluster = manifests["RayCluster/heron"]
+    assert cluster["spec"]["enableInTreeAutoscaling"]
+    assert cluster["spec"]["autoscalerOptions"]["version"] == "v2"
+    found = _derive_autoscaling_config_from_ray_cr({**cluster, "metadata": {**cluster["metadata"], "namespace": "default"}})
+    head, workers = found["available_node_types"]["headgroup"], found["available_node_types"]["cpu"]
+    assert head["resources"]["CPU"] == 0
+    assert (workers["min_workers"], workers["max_workers"], found["max_workers"]) == (1, 8, 8)
+    assert workers["resources"] == {"CPU": 4, "memory": 8 * 2**30}
+    assert found["idle_timeout_minutes"] == 5
+
+
 def test_every_pod_runs_our_image_as_an_ordinary_user_within_limits(manifests):
     found = list(pods(manifests))
     assert len(found) == 4
