@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response, status
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response, status
 from pydantic import BaseModel, Field
 
 from api.domain.access import SESSION
@@ -25,8 +27,8 @@ class SignIn(BaseModel):
     key: str = Field(pattern=r"^[0-9A-Za-z_-]{1,200}$", description="An API key, as `heron key create` printed it.")
 
 
-@router.post(SESSION, status_code=status.HTTP_204_NO_CONTENT, responses=refusals(422))
-async def sign_in(body: SignIn, request: Request, response: Response) -> None:
+@router.post(SESSION, status_code=status.HTTP_204_NO_CONTENT, responses=refusals(400, 413, 415, 422))
+async def sign_in(body: Annotated[SignIn, Body(examples=[{"key": "heron_KEY"}])], request: Request, response: Response) -> None:
     """Sign a browser in: from now on, for 30 days, it sends the key with every request of its own pages, in a cookie."""
     keys = request.app.state.keys
     assert isinstance(keys, KeyRing)  # noqa: S101 - tells mypy what create_app put there

@@ -105,6 +105,7 @@ def test_uploads_cut_into_many_messages_give_the_same_bits(
     assert local_digest(spec) == whole
 
 
+@pytest.mark.soak  # tests/models/test_compiled.py has it for one process
 def test_compiled_clients_have_the_same_bits_in_every_process(make_spec: MakeSpec, executor: RayExecutor) -> None:
     spec = make_spec("rounds=2", "partition={kind: iid}", "compute.compile=true")
     compiled = local_digest(spec)

@@ -95,6 +95,7 @@ def require_undisturbed(page, undisturbed):
     assert page["result"]["trajectory_digest"] == undisturbed.result.trajectory_digest
 
 
+@pytest.mark.soak  # the other test here runs on a given cluster, too
 def test_an_experiment_runs_on_the_given_cluster_and_the_service_leaves_it_as_it_was(
     service, cluster, undisturbed, small_spec, until
 ):

@@ -68,6 +68,7 @@ def test_a_driver_that_dies_while_it_is_idle_is_missed_before_the_next_experimen
     assert page["attempts"][-1]["driver_pid"] != driver
 
 
+@pytest.mark.soak  # a killed driver is much the same here, and tests/actors kill an actor under the executor
 def test_a_killed_client_actor_interrupts_the_attempt_and_not_the_experiment(service, undisturbed, small_spec):
     id = service.submit(small_spec(executor="ray"))
     service.wait_for_round(id, MIDDLE)
