@@ -37,21 +37,23 @@ export class Brush {
   // The figure with what is not kept dimmed, and the stretches in it.
   applied(figure) {
     this.#figure = figure;
-    if (this.#stretches.size === 0) return this.#tell(null, figure);
+    // An address may speak of more axes than there are yet.
+    const stretches = [...this.#stretches].filter(([axis]) => axis in (figure.layout.xaxis.tickvals ?? []));
+    if (stretches.length === 0) return this.#tell(null, figure);
     const kept = new Set();
     let lines = 0;
     const data = figure.data.flatMap((trace) => {
       const [inside, outside] = [[], []];
       for (const line of linesOf(trace)) {
         lines += 1;
-        const keeps = [...this.#stretches].every(([axis, [low, high]]) => trace.y[line.start + axis] >= low && trace.y[line.start + axis] <= high && trace.y[line.start + axis] !== null);
+        const keeps = stretches.every(([axis, [low, high]]) => within(trace.y[line.start + axis], low, high));
         (keeps ? inside : outside).push(line);
         if (keeps) kept.add(trace.customdata[line.start]);
       }
       return [only(trace, outside, DIMMED), only(trace, inside, {})].filter((some) => some.x.length > 0);
     });
     const half = WIDTH * figure.layout.xaxis.tickvals.length;
-    const shapes = [...this.#stretches].map(([axis, [low, high]]) => ({ type: "rect", layer: "below", x0: axis - half, x1: axis + half, y0: low, y1: high, fillcolor: "#0072B2", opacity: 0.35, line: { width: 0 } }));
+    const shapes = stretches.map(([axis, [low, high]]) => ({ type: "rect", layer: "below", x0: axis - half, x1: axis + half, y0: low, y1: high, fillcolor: "#0072B2", opacity: 0.35, line: { width: 0 } }));
     return this.#tell({ kept, lines }, { data, layout: { ...figure.layout, shapes } });
   }
 
@@ -123,6 +125,10 @@ export class Brush {
 function asked(text) {
   const found = (text ?? "").split(";").map((one) => one.split(":").map(Number));
   return found.filter((one) => one.length === 3 && one.every(Number.isFinite));
+}
+
+function within(height, low, high) {
+  return height !== null && height >= low && height <= high;
 }
 
 function linesOf({ x }) {
