@@ -44,6 +44,8 @@ class RayHead:
         return {
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            # Nobody reads what Ray tells of every call, and its control store keeps up to a hundred thousand.
+            "RAY_task_events_report_interval_ms": "0",
             # Despite its name this means, on every system: one machine, so use the loopback address. Without it Ray listens
             # on the network, where anyone may run code on it; the token keeps other users of this machine out.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
