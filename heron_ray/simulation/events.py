@@ -16,14 +16,15 @@ from typing import Any, ClassVar, Protocol, TextIO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Base of all events."""
+    """Base of all events. Of those with `one_per`, a run has one for each value of that field; of others, one."""
 
     kind: ClassVar[str]
+    one_per: ClassVar[str | None] = None
 
     @property
     def key(self) -> str:
         """Names the event within its run: the same event emitted again after a resume has the same key."""
-        return self.kind
+        return self.kind if self.one_per is None else f"{self.kind}:{getattr(self, self.one_per)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: `kind`, `key` and the fields."""
@@ -39,16 +40,12 @@ class Started(Event):
     """
 
     kind: ClassVar[str] = "started"
+    one_per: ClassVar[str | None] = "after_round"
     rounds: int
     after_round: int
     partition: Mapping[str, Any]
     byzantine: list[int] = field(default_factory=list)
     edge: Mapping[str, Any] | None = None
-
-    @property
-    def key(self) -> str:
-        """One per starting point."""
-        return f"started:{self.after_round}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; no `edge` where there is none."""
@@ -63,14 +60,10 @@ class RoundFinished(Event):
     """A round is over. `metrics` maps series names to values; those of an evaluation are there only when one was made."""
 
     kind: ClassVar[str] = "round_finished"
+    one_per: ClassVar[str | None] = "round"
     round: int
     rounds: int
     metrics: Mapping[str, float]
-
-    @property
-    def key(self) -> str:
-        """One per round."""
-        return f"round_finished:{self.round}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +71,10 @@ class ClientLosses(Event):
     """The training losses of a round's single clients, where `evaluation.client_losses` asks for them."""
 
     kind: ClassVar[str] = "client_losses"
+    one_per: ClassVar[str | None] = "round"
     round: int
     clients: list[int]
     losses: list[float]
-
-    @property
-    def key(self) -> str:
-        """One per round."""
-        return f"client_losses:{self.round}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +85,10 @@ class HessianSpectrum(Event):
     """
 
     kind: ClassVar[str] = "spectrum"
+    one_per: ClassVar[str | None] = "round"
     round: int
     nodes: list[float]
     weights: list[float]
-
-    @property
-    def key(self) -> str:
-        """One per round."""
-        return f"spectrum:{self.round}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,16 +99,12 @@ class Diagnosis(Event):
     """
 
     kind: ClassVar[str] = "diagnosis"
+    one_per: ClassVar[str | None] = "name"
     round: int
     name: str
     message: str
     advice: str
     figures: Mapping[str, Any]
-
-    @property
-    def key(self) -> str:
-        """One per name."""
-        return f"diagnosis:{self.name}"
 
     def told(self) -> dict[str, Any]:
         """Its fields alone: plain JSON values, as they stand in a result."""
@@ -135,12 +116,8 @@ class CheckpointSaved(Event):
     """A verified checkpoint of the state after `round` is on disk."""
 
     kind: ClassVar[str] = "checkpoint_saved"
+    one_per: ClassVar[str | None] = "round"
     round: int
-
-    @property
-    def key(self) -> str:
-        """One per round."""
-        return f"checkpoint_saved:{self.round}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +125,9 @@ class CheckpointRejected(Event):
     """A checkpoint on disk failed verification and an earlier one is used."""
 
     kind: ClassVar[str] = "checkpoint_rejected"
+    one_per: ClassVar[str | None] = "path"
     path: str
     message: str
-
-    @property
-    def key(self) -> str:
-        """One per checkpoint."""
-        return f"checkpoint_rejected:{self.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,44 +79,33 @@ def test_files_traffic_builds_log_and_partition_are_shown(service, open_page):
     assert saved.value.suggested_filename.endswith("state.safetensors")
 
 
-def test_losses_of_single_clients_are_a_heat_map_that_grows(service, open_page):
-    def told(round: int) -> dict[str, object]:
-        return {
-            "kind": "client_losses",
-            "key": f"client_losses:{round}",
-            "round": round,
-            "clients": [0, 1],
-            "losses": [2.0, 1.0],
-        }
+def told(kind, round, **values):
+    """What the engine says beside the series of a round."""
+    return {"kind": kind, "key": f"{kind}:{round}", "round": round, **values}
 
+
+def test_losses_of_single_clients_are_a_heat_map_that_grows(service, open_page):
+    of_clients = {"clients": [0, 1], "losses": [2.0, 1.0]}
     id, attempt = service.start("digits", evaluation={"client_losses": 1})
     service.load(attempt)
-    service.store.record(attempt.id, attempt.token, events=[told(1)])
+    service.store.record(attempt.id, attempt.token, events=[told("client_losses", 1, **of_clients)])
     page = open_page(f"{service.url}/experiments/{id}").page
     drawn = "document.querySelector('section[aria-label=Clients] .plot')?.data?.[0]?.x?.join()"
     until(page, f"{drawn} === '1'")
-    service.store.record(attempt.id, attempt.token, events=[told(2)])
+    service.store.record(attempt.id, attempt.token, events=[told("client_losses", 2, **of_clients)])
     service.finish_rounds(attempt, 1, 2)
     until(page, f"{drawn} === '1,2'")
 
 
 def test_looks_at_the_hessian_are_drawn_as_they_come_and_only_where_asked_for(service, open_page):
-    def told(round: int) -> dict[str, object]:
-        return {
-            "kind": "spectrum",
-            "key": f"spectrum:{round}",
-            "round": round,
-            "nodes": [-1.0, 0.0, 4.0],
-            "weights": [0.25, 0.5, 0.25],
-        }
-
+    look = {"nodes": [-1.0, 0.0, 4.0], "weights": [0.25, 0.5, 0.25]}
     id, attempt = service.start("digits", evaluation={"every": 1, "spectrum": {"every": 1}})
     service.load(attempt)
-    service.store.record(attempt.id, attempt.token, events=[told(1)])
+    service.store.record(attempt.id, attempt.token, events=[told("spectrum", 1, **look)])
     page = open_page(f"{service.url}/experiments/{id}").page
     drawn = "document.querySelector('section[aria-label=Spectrum] .plot')?.data?.map((trace) => trace.name).join()"
     until(page, f"{drawn} === 'round 1'")
-    service.store.record(attempt.id, attempt.token, events=[told(2)])
+    service.store.record(attempt.id, attempt.token, events=[told("spectrum", 2, **look)])
     service.finish_rounds(attempt, 1, 2)
     until(page, f"{drawn} === 'round 1,round 2'")
     page.get_by_label("show rounds").check()
