@@ -10,32 +10,28 @@ of losses agree with the gradient in full float32 and in TF32, torch's own setti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.pairs import Pair, Report, options, ratio, time_pairs
-from benchmarks.zo_step import CASES, CLASSES, resnet
+from benchmarks.zo_step import CASES, CLASSES, PROBES, Bench, Case, heron_method
 from heron_ray.device import use_device
-from heron_ray.methods import Client
 from heron_ray.methods.heron import Heron
-from heron_ray.models import SplitModel
-from heron_ray.models.forwards import ClientForwards, eager_forwards
 from heron_ray.models.objectives import cross_entropy
 from heron_ray.simulation.graphed import graphed_forwards
 from heron_ray.simulation.profile import profile
 from heron_ray.spec import load_spec
-from heron_ray.spec.method import HeronMethod
-from heron_ray.vectors import FlatVector
 
 STEPS: Final = 5
 """Local steps of a round."""
 
-CARD: Final = torch.device("cuda")
+CARD: Final = "cuda"
 PAPER: Final = ("heron", "cse_fsl", "sflv1")
 """Methods of experiments/paper whose client's memory is looked at."""
 
@@ -44,106 +40,49 @@ WIDTHS: Final = (1e-4, 1e-3, 1e-2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A model and what is asked of it; `clients` may be computed together."""
+class Step:
+    """What is asked of a case on the card; `clients` may be computed together."""
 
-    model: Callable[[], SplitModel]
-    input_shape: tuple[int, ...]
-    batch: int = 32
-    probes: int = 4
+    case: Case
+    probes: int = PROBES
     optimizer: str = "sgd"
     clients: int = 1
     target: float | None = None
 
 
-STEP_CASES: Final = {
-    "paper's resnet18": Case(model=resnet, input_shape=(3, 32, 32), batch=256, probes=1, optimizer="adam", target=1.05),
-    **{name: Case(model=case.model, input_shape=case.input_shape, clients=max(case.blocks)) for name, case in CASES.items()},
+PAPERS_CLIENT: Final = replace(CASES["resnet"], batch=256, steps=STEPS)
+CHOICES: Final = {
+    "paper's resnet18": Step(case=PAPERS_CLIENT, probes=1, optimizer="adam", target=1.05),
+    **{name: Step(case=replace(case, steps=STEPS), clients=max(case.blocks)) for name, case in CASES.items()},
 }
 
 
-def on_card(case: Case) -> SplitModel:
-    """Its model there."""
-    model = case.model()
-    for part in (model.front, model.auxiliary):
-        nn.Module.to(part, CARD)
-    return model
+def on_card(run: Callable[[], None]) -> Callable[[], None]:
+    """The same, to its end on the device, and without autograd."""
 
-
-class Bench:
-    """A case on its batch, or on one for each of several clients that are computed together."""
-
-    def __init__(self, case: Case, clients: int = 1, *, capture: bool = False) -> None:
-        """Bring the model and batches to the card."""
-        generator = torch.Generator().manual_seed(1)
-        several = () if clients == 1 else (clients,)
-        self._case, self._model = case, on_card(case)
-        self._vector = FlatVector(self._model.parts(("front", "auxiliary")), *several)
-        self._x = torch.randn(*several, case.batch, *case.input_shape, generator=generator).to(CARD)
-        self._y = torch.randint(CLASSES, (*several, case.batch), generator=generator).to(CARD)
-        self._numbers = 0 if clients == 1 else tuple(range(clients))
-        optimizer = {"kind": case.optimizer, "lr": 1e-6}
-        self._method = Heron(
-            HeronMethod.model_validate(
-                {
-                    "kind": "heron",
-                    "upload_every": 1_000_000,
-                    "zeroth_order": {"probes": case.probes},
-                    "client_optimizer": optimizer,
-                    "server_optimizer": optimizer,
-                }
-            )
-        )
-        self._eager = eager_forwards(self._model)
-        self._prepared: ClientForwards | None = None
-        if capture:
-            self._prepared = graphed_forwards(self._model, self._vector, cross_entropy, batch_size=case.batch)
-        self._round = 0
-
-    @property
-    def size(self) -> int:
-        """Parameters of the client."""
-        return len(self._vector)
-
-    @torch.no_grad()
-    def forwards(self) -> None:
-        """The bare passes of a round."""
-        for _ in range((self._case.probes + 1) * STEPS):
-            self._eager.loss(self._x, self._y)
+    def to_the_end() -> None:
+        with torch.no_grad():
+            run()
         torch.cuda.synchronize()
 
-    @torch.no_grad()
-    def client_round(self) -> None:
-        """A round; every call is another one, with directions of its own."""
-        self._round += 1
-        client = Client(
-            number=self._numbers,
-            round=self._round,
-            seed=0,
-            steps=STEPS,
-            model=self._model,
-            vector=self._vector,
-            batch=lambda _: (self._x, self._y),
-            positions=lambda _: self._y,
-            samples=self._case.batch,
-            prepared=self._prepared,
-        )
-        for _ in self._method.client_round(client):
-            pass
-        torch.cuda.synchronize()
+    return to_the_end
 
 
-def measure(name: str, case: Case, pairs: int, report: Report) -> None:
-    """The ratios of a case."""
-    bare = Bench(case)
-    where = f"{name} (d = {bare.size:,}, batch {case.batch}, q = {case.probes}, {case.optimizer})"
-    for kind, bench in {"captured": Bench(case, capture=True), "eager": Bench(case)}.items():
-        found = time_pairs(bench.client_round, bare.forwards, pairs=pairs)
-        report.add(ratio(f"{where}, {kind}: step / q + 1 forwards", found, case.target if kind == "captured" else None))
-    if case.clients > 1:
-        found = time_pairs(Bench(case, case.clients).client_round, bare.forwards, pairs=pairs)
-        per_client = [Pair(a=pair.a / case.clients, b=pair.b) for pair in found]
-        report.add(ratio(f"{where}, block of {case.clients}, per client: step / q + 1 forwards", per_client))
+def measure(name: str, step: Step, pairs: int, report: Report) -> None:
+    """The ratios of a step."""
+    case, method = step.case, Heron(heron_method(step.optimizer, probes=step.probes))
+    bare, captured = Bench(case, device=CARD), Bench(case, device=CARD)
+    captured.prepared = graphed_forwards(captured.model, captured.vector, cross_entropy, batch_size=case.batch)
+    forwards = on_card(partial(bare.forwards, step.probes + 1))
+    where = f"{name} (d = {len(bare.vector):,}, batch {case.batch}, q = {step.probes}, {step.optimizer})"
+    for kind, bench, target in (("captured", captured, step.target), ("eager", Bench(case, device=CARD), None)):
+        found = time_pairs(on_card(partial(bench.client_round, method)), forwards, pairs=pairs)
+        report.add(ratio(f"{where}, {kind}: step / q + 1 forwards", found, target))
+    if step.clients > 1:
+        block = Bench(case, step.clients, device=CARD)
+        found = time_pairs(on_card(partial(block.client_round, method)), forwards, pairs=pairs)
+        per_client = [Pair(a=pair.a / step.clients, b=pair.b) for pair in found]
+        report.add(ratio(f"{where}, block of {step.clients}, per client: step / q + 1 forwards", per_client))
 
 
 def memory() -> dict[str, dict[str, int]]:
@@ -160,9 +99,8 @@ def memory() -> dict[str, dict[str, int]]:
 
 def agreement() -> list[dict[str, Any]]:
     """How differences of losses along directions agree with the gradient's, by precision and mu, for the paper's client."""
-    case = STEP_CASES["paper's resnet18"]
-    model = on_card(case)
-    vector = FlatVector(model.parts(("front", "auxiliary")))
+    case, bench = PAPERS_CLIENT, Bench(PAPERS_CLIENT, device=CARD)
+    model, vector = bench.model, bench.vector
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(case.batch, *case.input_shape, generator=generator).to(CARD)
     y = torch.randint(CLASSES, (case.batch,), generator=generator).to(CARD)
@@ -208,14 +146,14 @@ def agreement() -> list[dict[str, Any]]:
 def main() -> None:
     """Measure all of it."""
     parser = options(__doc__)
-    parser.add_argument("--only", nargs="+", choices=list(STEP_CASES), default=list(STEP_CASES))
+    parser.add_argument("--only", nargs="+", choices=list(CHOICES), default=list(CHOICES))
     chosen = parser.parse_args()
     use_device("cuda")
     torch.set_num_threads(1)
     about = {"benchmark": "card", "card": torch.cuda.get_device_name(CARD), "cuda": torch.version.cuda, "steps": STEPS}
     report = Report({**about, "memory": memory(), "agreement": agreement()}, chosen.json)
     for name in chosen.only:
-        measure(name, STEP_CASES[name], chosen.pairs, report)
+        measure(name, CHOICES[name], chosen.pairs, report)
     report.close()
 
 

@@ -64,6 +64,7 @@ class Case:
     target: float
     compiled_target: float | None = None
     plain: Callable[[], nn.Module] | None = None
+    batch: int = BATCH
     steps: int = 1
     blocks: tuple[int, ...] = (1,)
 
@@ -150,16 +151,16 @@ CASES: Final[Mapping[str, Case]] = {
 }
 
 
-def heron_method(**zeroth_order: Any) -> HeronMethod:
+def heron_method(optimizer: str = "sgd", **zeroth_order: Any) -> HeronMethod:
     """HERON with q probes; the rate is so small that any number of steps leaves the model what it is."""
-    sgd = {"kind": "sgd", "lr": 1e-6}
+    slow = {"kind": optimizer, "lr": 1e-6}
     return HeronMethod.model_validate(
         {
             "kind": "heron",
             "upload_every": 1_000_000,
             "zeroth_order": {"probes": PROBES, **zeroth_order},
-            "client_optimizer": sgd,
-            "server_optimizer": sgd,
+            "client_optimizer": slow,
+            "server_optimizer": slow,
         }
     )
 
@@ -171,18 +172,24 @@ class Bench:
         case: The model, its input and the steps of a call.
         clients: How many are computed together.
         compile: Let the local steps use compiled forward passes.
+        device: Where model and batch live; the layers in `plain` stay on the CPU.
+
+    Attributes:
+        prepared: What the local steps use in place of eager forward passes; None: these.
     """
 
-    def __init__(self, case: Case, clients: int = 1, *, compile: bool = False) -> None:
+    def __init__(self, case: Case, clients: int = 1, *, compile: bool = False, device: str = "cpu") -> None:
         """Draw a batch for every client."""
         generator = torch.Generator().manual_seed(1)
         several = () if clients == 1 else (clients,)
         self.case, self.model = case, case.model()
+        for part in (self.model.front, self.model.auxiliary):
+            part.to(device)
         self.vector = FlatVector(self.model.parts(("front", "auxiliary")), *several)
-        self.x = torch.randn(*several, BATCH, *case.input_shape, generator=generator)
-        self.y = torch.randint(CLASSES, (*several, BATCH), generator=generator)
+        self.x = torch.randn(*several, case.batch, *case.input_shape, generator=generator).to(device)
+        self.y = torch.randint(CLASSES, (*several, case.batch), generator=generator).to(device)
         self.plain = None if case.plain is None else case.plain()
-        self._compiled = compiled_forwards(self.model, batch_size=BATCH) if compile else None
+        self.prepared = compiled_forwards(self.model, batch_size=case.batch) if compile else None
         self._numbers = 0 if clients == 1 else tuple(range(clients))
         self._rounds: Iterator[int] = iter(range(1, 2**62))
 
@@ -213,8 +220,8 @@ class Bench:
             vector=self.vector,
             batch=lambda _: (self.x, self.y),
             positions=lambda _: self.y,
-            samples=BATCH,
-            prepared=self._compiled,
+            samples=self.case.batch,
+            prepared=self.prepared,
         )
         for _ in method.client_round(client):
             pass
