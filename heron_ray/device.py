@@ -17,7 +17,7 @@ CUBLAS_WORKSPACE: Final = ":4096:8"
 """With it, cuBLAS adds in the same order at every call."""
 
 
-def use_device(kind: str) -> None:
+def use_device(kind: str, *, path: str = "compute.device", hint: str = "set compute.device=cpu") -> None:
     """Prepare this process for tensors on a device of that kind; to be called before any are there.
 
     Left alone, torch rounds the factors of a convolution to the ten bits of TF32, which is coarser than what a probe moves: at
@@ -25,6 +25,8 @@ def use_device(kind: str) -> None:
 
     Args:
         kind: cpu or cuda.
+        path: Where it was asked for.
+        hint: What to do where there is none.
 
     Raises:
         SpecError: There is no CUDA device.
@@ -33,7 +35,7 @@ def use_device(kind: str) -> None:
         return
     if not torch.cuda.is_available():
         message = "cuda was asked for, but this process sees no CUDA device"
-        raise SpecError([SpecIssue(path="compute.device", message=message)], hint="set compute.device=cpu")
+        raise SpecError([SpecIssue(path=path, message=message)], hint=hint)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
     torch.use_deterministic_algorithms(True)

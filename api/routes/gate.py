@@ -31,6 +31,11 @@ COOKIE = "heron_key"
 BURST_S = 2.0
 
 
+def unknown_key() -> UnauthenticatedError:
+    """What a key that is not valid is answered with."""
+    return UnauthenticatedError("the API key is not known here, or it was revoked", hint=KEY_HINT)
+
+
 class Gate:
     """ASGI middleware that answers 401, 403 and 429, and tells the routes by `caller` whose key let a request in."""
 
@@ -103,7 +108,7 @@ class Gate:
                 return found
         # Counted after the look, so that others behind the same address cannot keep a valid key out by guessing.
         self._count(peer)
-        raise UnauthenticatedError("the API key is not known here, or it was revoked", hint=KEY_HINT)
+        raise unknown_key()
 
     def _count(self, caller: str) -> None:
         """One more request. Raises TooManyRequestsError."""

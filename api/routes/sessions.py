@@ -8,10 +8,9 @@ from fastapi import APIRouter, Body, Request, Response, status
 from pydantic import BaseModel, Field
 
 from api.domain.access import SESSION
-from api.routes.gate import COOKIE, KEY_HINT
+from api.routes.gate import COOKIE, unknown_key
 from api.routes.key_ring import KeyRing
 from api.routes.problems import refusals
-from heron_ray.errors import UnauthenticatedError
 
 MARK = "heron_signed_in"
 """A cookie that scripts may read: whether there is something to sign out of."""
@@ -33,7 +32,7 @@ async def sign_in(body: Annotated[SignIn, Body(examples=[{"key": "heron_KEY"}])]
     keys = request.app.state.keys
     assert isinstance(keys, KeyRing)  # noqa: S101 - tells mypy what create_app put there
     if await keys.find(body.key) is None:
-        raise UnauthenticatedError("the API key is not known here, or it was revoked", hint=KEY_HINT)
+        raise unknown_key()
     is_secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, body.key, max_age=LASTS_S, httponly=True, samesite="strict", secure=is_secure)
     response.set_cookie(MARK, "1", max_age=LASTS_S, samesite="strict", secure=is_secure)

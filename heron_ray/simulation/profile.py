@@ -19,7 +19,6 @@ from torch import Tensor
 
 from heron_ray.device import use_device
 from heron_ray.edge.rhythm import Beat, Rhythm
-from heron_ray.errors import SpecError, SpecIssue
 from heron_ray.measure.flops import FlopMeter
 from heron_ray.measure.memory import MemoryTracker
 from heron_ray.measure.traffic import TrafficLedger
@@ -263,10 +262,7 @@ def with_count(spec: ExperimentSpec, axis: Axis, count: int) -> ExperimentSpec:
 
 def _device_peaks(spec: ExperimentSpec) -> tuple[int, int]:
     """The peaks of one round on the card, allocator's and tracker's; of what was there before, what the client holds counts."""
-    if not torch.cuda.is_available():
-        issue = SpecIssue(path="device", message="cuda was asked for, but this process sees no CUDA device")
-        raise SpecError([issue], hint="without --device cuda all other figures are the same")
-    use_device("cuda")
+    use_device("cuda", path="device", hint="without --device cuda all other figures are the same")
     round = MeteredRound(spec, torch.device("cuda"), spec.clients.batch_size * spec.clients.local_steps)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()

@@ -103,7 +103,7 @@ def test_a_cards_peak_is_what_the_round_added_and_the_model(make_spec: MakeSpec,
     honest = module.MeteredRound
     monkeypatch.setattr(module, "MeteredRound", lambda spec, _, samples: honest(spec, torch.device("meta"), samples))
     calls: list[str] = []
-    monkeypatch.setattr(module, "use_device", calls.append)
+    monkeypatch.setattr(module, "use_device", lambda kind, **_: calls.append(kind))
     figures = {"reset_peak_memory_stats": None, "memory_allocated": 5_000, "max_memory_allocated": 12_000}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for name, figure in figures.items():
