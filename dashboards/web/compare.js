@@ -2,7 +2,7 @@
 // The address holds the experiments and every choice.
 import { Chart } from "/assets/chart.js";
 import { comparisonTable } from "/assets/comparetable.js";
-import { poll, request } from "/assets/http.js";
+import { inTurn, poll, request } from "/assets/http.js";
 import { h, LIVE } from "/assets/view.js";
 
 const EVERY_MS = 4000;
@@ -26,14 +26,14 @@ export async function show(main) {
   let controls = null;
   let comparison = null;
   let groups = {};
-  const draw = async () => {
+  const draw = inTurn(async () => {
     const figure = new URLSearchParams(asked);
     for (const [name, standard] of Object.entries(STANDARD)) figure.set(name, chosen.get(name) ?? standard);
     const answer = await request("GET", `/v1/experiments/compare/figure?${figure}`);
     groups = answer.groups;
     table.update(comparison, figure.get("grouped") === "true" ? groups : null);
     await chart.draw(answer.figure, answer.themes, "None of them has this series on this axis");
-  };
+  });
   const choose = async (name, value) => {
     if (value === STANDARD[name]) chosen.delete(name);
     else chosen.set(name, value);

@@ -1,6 +1,6 @@
 // The curves of an experiment: figures laid out by the service, to which a live page appends, and any other series beside them.
 import { Chart } from "/assets/chart.js";
-import { request } from "/assets/http.js";
+import { inTurn, request } from "/assets/http.js";
 import { h, keepInAddress } from "/assets/view.js";
 
 const FIGURES = { accuracy: "Accuracy", losses: "Losses", bytes: "Bytes sent" };
@@ -23,6 +23,8 @@ export class Curves {
   #asked;
   #known = new Set();
   #waiting = null;
+  // What changes the figures, one after another: rounds that come while figures are fetched are appended to those.
+  #inTurn = inTurn((work) => work());
 
   // `measured(latest)` gets the newest value of every series that is drawn, `partitioned(figure, themes)` the partition once it is known.
   constructor(id, spec, measured, partitioned) {
@@ -39,7 +41,7 @@ export class Curves {
     );
     const plots = Object.keys(FIGURES).map((name) => [name, h("div", { class: "plot", role: "img", "aria-label": `${FIGURES[name]} against the chosen axis` })]);
     this.#charts = plots.map(([name, plot]) => {
-      const chart = new Chart(plot, () => this.#refine(chart));
+      const chart = new Chart(plot, () => this.#inTurn(() => this.#refine(chart)));
       return [name, chart];
     });
     this.more = h("select", { "aria-label": "Another series", onchange: () => this.#choose({ series: this.more.value }) });
@@ -68,7 +70,22 @@ export class Curves {
     await this.fetch();
   }
 
-  async fetch() {
+  fetch() {
+    return this.#inTurn(() => this.#fetch());
+  }
+
+  append(rounds) {
+    return this.#inTurn(() => this.#append(rounds));
+  }
+
+  // What was asked for and is not there yet is not asked for any more; resolves once nothing is under way.
+  stop() {
+    clearTimeout(this.#waiting);
+    this.#waiting = 0;
+    return this.#inTurn(() => {});
+  }
+
+  async #fetch() {
     const { figures, themes } = await request("GET", `${this.path}?x=${this.x}`);
     const drawn = this.#charts.map(([name, chart]) => chart.draw(figures[name], themes, "Nothing measured yet"));
     for (const [, chart] of this.#charts) for (const trace of chart.traces) this.#known.add(trace.meta.series);
@@ -114,7 +131,7 @@ export class Curves {
     await this.#other.draw(figure, themes, "Nothing measured yet");
   }
 
-  async append(rounds) {
+  async #append(rounds) {
     if (rounds.length === 0) return;
     const fresh = rounds.flatMap(({ metrics }) => Object.keys(metrics)).filter((name) => !this.#known.has(name));
     const long = this.#charts.some(([, chart]) => chart.traces.some((trace) => trace.x.length > MANY_POINTS));
@@ -122,7 +139,7 @@ export class Curves {
       if (fresh.length > 0 || long) {
         // The first value of a series may need a line that the figures do not have yet.
         for (const name of fresh) this.#known.add(name);
-        await this.fetch();
+        await this.#fetch();
       }
       await Promise.all(this.#charts.map(([, chart]) => chart.append(rounds)));
       this.#tellLatest();
@@ -133,16 +150,10 @@ export class Curves {
   async #again() {
     this.#waiting = null;
     try {
-      await (this.x === "round" && this.#asked.length === 0 ? this.#fetchOther() : this.fetch());
+      await this.#inTurn(() => (this.x === "round" && this.#asked.length === 0 ? this.#fetchOther() : this.#fetch()));
     } catch (error) {
       if (!error.problem) throw error; // the next rounds bring the next try
     }
-  }
-
-  // What was asked for and is not there yet is not asked for any more.
-  stop() {
-    clearTimeout(this.#waiting);
-    this.#waiting = 0;
   }
 
   #tellLatest() {

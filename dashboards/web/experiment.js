@@ -4,7 +4,7 @@ import { Chart } from "/assets/chart.js";
 import { Curves } from "/assets/curves.js";
 import { EventLog } from "/assets/eventlog.js";
 import { Feed } from "/assets/feed.js";
-import { poll, request } from "/assets/http.js";
+import { inTurn, poll, request } from "/assets/http.js";
 import { filesOf, logOf } from "/assets/left.js";
 import { act, badge, bytes, confirmed, count, h, LIVE, percent, progressBar, seconds, setBadge, setText, time } from "/assets/view.js";
 import { toYaml } from "/assets/yaml.js";
@@ -17,15 +17,13 @@ export async function show(main, id) {
   document.title = `${detail.name} · heron-ray`;
   const page = layout(detail, path);
   main.replaceChildren(...page.parts);
-  const refresh = async () => page.update(await request("GET", path));
+  const refresh = inTurn(async () => page.update(await request("GET", path)));
   await page.update(detail);
   let feed = null;
-  let drawn = null;
   // What the page still asks for would not be there any more.
   const settle = async () => {
-    page.curves.stop();
     await feed?.stop();
-    await drawn;
+    await page.curves.stop();
   };
   page.onAction(refresh, settle);
   if (detail.state === "QUEUED") {
@@ -37,7 +35,7 @@ export async function show(main, id) {
       return latest.state === "QUEUED";
     }, QUEUE_POLL_MS);
   }
-  drawn = page.curves.fetch();
+  const drawn = page.curves.fetch();
   feed = new Feed(`${path}/events`, async (events) => {
     page.log.add(events);
     const rounds = events.filter((event) => event.kind === "round_finished").map((event) => event.data);
@@ -45,7 +43,6 @@ export async function show(main, id) {
     if (last) page.progressed(last);
     if (!page.partition.known && events.some((event) => event.kind === "started")) await page.curves.fetch();
     if (events.some((event) => event.kind === "state" || event.kind === "finished")) await refresh();
-    await drawn;
     await page.curves.append(rounds);
   });
   await drawn;

@@ -66,6 +66,16 @@ export async function poll(look, everyMs) {
   })();
 }
 
+// The same function, but calls of it that overlap run one after another: the answer to what was asked first is never drawn last.
+export function inTurn(work) {
+  let last = Promise.resolve();
+  return (...given) => {
+    const mine = last.then(() => work(...given));
+    last = mine.catch(() => {}); // the caller hears of it; the next call does not
+    return mine;
+  };
+}
+
 // Whether it is worth asking again: the service does not answer, is too busy or has a fault.
 export function passes(error) {
   const status = error.problem?.status;

@@ -2,7 +2,7 @@
 // the sweep until it ends.
 import { Brush } from "/assets/brush.js";
 import { Chart } from "/assets/chart.js";
-import { poll, request } from "/assets/http.js";
+import { inTurn, poll, request } from "/assets/http.js";
 import { TrialTable } from "/assets/trials.js";
 import { act, asked, badge, confirmed, h, keepInAddress, LIVE, progressBar, setBadge, setText, time } from "/assets/view.js";
 
@@ -14,7 +14,7 @@ const COMPARED = 10;
 export async function show(main, id) {
   const path = `/v1/sweeps/${encodeURIComponent(id)}`;
   let page = null;
-  const look = async () => {
+  const look = inTurn(async () => {
     const sweep = await request("GET", path);
     if (page === null) {
       page = layout(sweep, path, look);
@@ -22,7 +22,7 @@ export async function show(main, id) {
     }
     await page.update(sweep);
     return LIVE.has(sweep.state);
-  };
+  });
   await poll(look, EVERY_MS);
 }
 

@@ -65,6 +65,19 @@ def test_every_choice_is_in_the_address_and_survives_a_reload(compared, ids):
     assert "%2C" not in compared.url
 
 
+def test_the_last_choice_is_drawn_though_an_earlier_one_is_answered_after_it(compared):
+    held = []
+    compared.route("**/compare/figure?*log_y=true&grouped=true*", lambda route: held.append(route))
+    compared.get_by_label("log up").check()
+    compared.get_by_label("seeds as a band").uncheck()
+    compared.wait_for_timeout(500)
+    (early,) = held
+    early.continue_()
+    expect(compared.locator(".trials tbody tr")).to_have_count(3)
+    compared.wait_for_timeout(500)
+    assert compared.evaluate(LINES) == ["a", "b", "_other"]
+
+
 def test_the_table_is_saved_as_csv_and_as_latex(compared):
     with compared.expect_download() as saved:
         compared.get_by_role("button", name="CSV").click()
