@@ -59,9 +59,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """Some million objects come with torch and the tests themselves; from here on no collection of garbage looks at them."""
+    """Some million objects come with torch and the tests themselves; from here on no collection of garbage looks at them.
+
+    Of what comes later the caches of libraries are most, and Python's thresholds would have it looked through all the time.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def pytest_unconfigure() -> None:

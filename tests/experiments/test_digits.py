@@ -35,6 +35,7 @@ def test_the_three_differ_in_name_and_method_only() -> None:
         assert {key for key in heron if heron[key] != other[key]} == {"name", "method"}
 
 
+@pytest.mark.soak  # tests/methods/test_contract.py has it for every method, in little
 def test_a_trained_client_beats_a_frozen_one_well_before_the_end() -> None:
     short = "rounds=200"  # of 600; benchmarks/digits_accuracy.py runs them whole, over seeds
     heron, twin, control = (run(method, short) for method in METHODS)
