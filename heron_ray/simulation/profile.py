@@ -8,7 +8,9 @@ the paper's way of counting, and, where a card is asked for, what the same round
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,10 +115,44 @@ class ClientCosts:
 
 
 def client_costs(spec: ExperimentSpec) -> ClientCosts:
-    """The same figures as `profile`, sooner where the client is small.
+    """The same figures as `profile`, sooner where the client is small or this process has measured its like before.
 
     A small client's round is run on zeros: to touch a meta tensor makes torch import its compiler, which takes seconds.
     """
+    if spec.model.kind == "plugin":  # what it builds may have changed
+        return _client_costs(spec)
+    return _known_costs(_Work.of(spec))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the figures of a client's round depend on, the same for all trials of a sweep over seeds, rates or mu."""
+
+    method: type[Any]
+    sections: str
+    spec: ExperimentSpec = dataclasses.field(compare=False)
+
+    @classmethod
+    def of(cls, spec: ExperimentSpec) -> _Work:
+        data, clients = spec.data, spec.clients
+        shapes = [data.input_shape, data.target_shape, data.classes, data.is_text, clients.batch_size, clients.local_steps]
+        sections = [_without_scales(section.model_dump(mode="json")) for section in (spec.method, spec.model)]
+        return cls(type(make_method(spec.method)), json.dumps([shapes, sections]), spec)
+
+
+def _without_scales(value: Any) -> Any:
+    """Without the numbers that an update or a probe is only multiplied by."""
+    if isinstance(value, dict):
+        return {name: _without_scales(inner) for name, inner in value.items() if name not in {"lr", "mu"}}
+    return value
+
+
+@functools.lru_cache(maxsize=64)
+def _known_costs(work: _Work) -> ClientCosts:
+    return _client_costs(work.spec)
+
+
+def _client_costs(spec: ExperimentSpec) -> ClientCosts:
     figures = _figures(spec, torch.device("cpu" if is_small(spec) else "meta"))
     return ClientCosts(
         client_macs_per_step=figures["macs"] // spec.clients.local_steps,

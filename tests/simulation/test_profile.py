@@ -10,7 +10,7 @@ from heron_ray.methods.registry import METHODS
 from heron_ray.models import SplitModel
 from heron_ray.simulation import profile
 from heron_ray.simulation.profile import client_costs
-from tests.conftest import MakeSpec, method_overrides
+from tests.conftest import MakeSpec, method_overrides, takes
 
 WIDE = ("data={kind: synthetic, features: 256}", "model.front=[1024, 1024, 1024, 1024, 256]", "clients.batch_size=256")
 
@@ -136,6 +136,42 @@ def test_a_run_reports_the_figures_of_the_profile(make_spec: MakeSpec, kind: str
     assert sooner.client_macs_per_step == whole.client_macs_per_step
     assert sooner.client_flops_per_step == whole.client_flops_per_step
     assert sooner.client_peak_bytes == whole.client_peak_bytes
+
+
+SCALES = (
+    "method.zeroth_order.mu",
+    "method.server_zeroth_order.mu",
+    "method.client_optimizer.lr",
+    "method.server_optimizer.lr",
+)
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+def test_trials_over_seeds_rates_and_mu_share_one_measurement_which_is_that_of_each(make_spec: MakeSpec, kind: str) -> None:
+    module = importlib.import_module("heron_ray.simulation.profile")
+    spec = make_spec(*method_overrides(kind))
+    scales = [f"{path}=0.0625" for path in SCALES if takes(kind, path.split(".")[1])]
+    other = make_spec(*method_overrides(kind), "seed=7", "partition.alpha=9", *scales)
+    assert client_costs(other) is client_costs(spec)
+    assert module._client_costs(other) == module._client_costs(spec)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "method.zeroth_order.probes=3",
+        "method.zeroth_order.direction=gaussian",
+        "method.client_optimizer.momentum=0.5",
+        "method.upload=scalars",
+        "clients.batch_size=8",
+        "clients.local_steps=2",
+        "model.front=[32, 8]",
+        "data={kind: synthetic, features: 32}",
+        "method.kind=cse_fsl",
+    ],
+)
+def test_whatever_else_an_experiment_changes_is_measured_again(make_spec: MakeSpec, override: str) -> None:
+    assert client_costs(make_spec(override)) is not client_costs(make_spec())
 
 
 @pytest.mark.parametrize(
