@@ -76,7 +76,7 @@ class TrialProxy(tune.Trainable):  # type: ignore[misc]  # Ray is not followed b
         self._number: int = config["trial"]["number"]
         self._round, self._score = 0, WORST
         self._waiting: list[tuple[int, float]] = []
-        self._ended = False
+        self._ended = self._has_reported = False
         self._runner.submit(self._number, config["trial"]["overrides"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -87,16 +87,22 @@ class TrialProxy(tune.Trainable):  # type: ignore[misc]  # Ray is not followed b
 
     def step(self) -> dict[str, Any]:
         """Wait for the next evaluation; a trial that ended without one counts as the worst there can be."""
+        self._has_reported = False
         while not self._waiting and not self._ended:
             news = self._runner.events(self._number, after=self._round)
             self._waiting, self._ended = list(news.scores), news.ended
         if self._waiting:
             self._round, self._score = self._waiting.pop(0)
+        self._has_reported = True
         return {ROUND: self._round, SCORE: self._score, "done": self._ended and not self._waiting}
 
     def cleanup(self) -> None:
-        """Ask for the trial's end where it has not ended by itself."""
-        if not self._ended:
+        """Ask for the trial's end where a scheduler wants no more of it, which it says after a report.
+
+        Tune also drops proxies whose trial goes on in another: one that failed, and one that was still coming up when a warm
+        one was free to take the trial.
+        """
+        if self._has_reported and not self._ended:
             self._runner.stop(self._number)
 
 
