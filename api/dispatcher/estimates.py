@@ -14,6 +14,7 @@ from api.dispatcher.handle import Driver
 from api.domain.admission import declared
 from api.domain.records import ExperimentRecord
 from heron_ray.errors import ExhaustedMemoryError, LostActorError
+from heron_ray.spec.fields import without_fields
 
 LOG = logging.getLogger(__name__)
 
@@ -82,11 +83,4 @@ def _key(experiment: ExperimentRecord) -> str:
     spec = {name: value for name, value in experiment.spec.items() if name not in WITHOUT_SIZE}
     if spec.get("attack") is not None:
         spec["attack"] = {name: value for name, value in spec["attack"].items() if name in OF_ATTACK}
-    return json.dumps(_without_rates(spec), sort_keys=True)
-
-
-def _without_rates(value: Any) -> Any:
-    """Plain values without the fields that are a rate or a scale."""
-    if isinstance(value, dict):
-        return {name: _without_rates(inner) for name, inner in value.items() if name not in RATES}
-    return [_without_rates(inner) for inner in value] if isinstance(value, list) else value
+    return json.dumps(without_fields(spec, RATES), sort_keys=True)

@@ -33,6 +33,7 @@ from heron_ray.simulation import accounting
 from heron_ray.simulation.edge_clients import edge_report
 from heron_ray.simulation.paper_convention import PaperConvention, paper_convention
 from heron_ray.spec import ExperimentSpec
+from heron_ray.spec.fields import without_fields
 from heron_ray.vectors import FlatVector, constants
 
 Figures = Mapping[str, int]
@@ -52,6 +53,9 @@ AXES: Final[tuple[Axis, ...]] = (
 
 LONGEST: Final = 6
 """Up to here an axis is measured as it is."""
+
+_SCALES: Final = frozenset({"lr", "mu"})
+"""An update or a probe is only multiplied by these."""
 
 _SMALL_PARAMETERS, _SMALL_MACS = 2_000_000, 1_000_000_000
 """Up to here a client's round is run on real tensors."""
@@ -136,15 +140,8 @@ class _Work:
     def of(cls, spec: ExperimentSpec) -> _Work:
         data, clients = spec.data, spec.clients
         shapes = [data.input_shape, data.target_shape, data.classes, data.is_text, clients.batch_size, clients.local_steps]
-        sections = [_without_scales(section.model_dump(mode="json")) for section in (spec.method, spec.model)]
+        sections = [without_fields(section.model_dump(mode="json"), _SCALES) for section in (spec.method, spec.model)]
         return cls(type(make_method(spec.method)), json.dumps([shapes, sections]), spec)
-
-
-def _without_scales(value: Any) -> Any:
-    """Without the numbers that an update or a probe is only multiplied by."""
-    if isinstance(value, dict):
-        return {name: _without_scales(inner) for name, inner in value.items() if name not in {"lr", "mu"}}
-    return value
 
 
 @functools.lru_cache(maxsize=64)

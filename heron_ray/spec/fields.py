@@ -1,10 +1,10 @@
-"""Looking up the classes behind spec paths."""
+"""The fields of specs: which classes are behind a path, and plain values without some of them."""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from heron_ray.spec.experiment import ExperimentSpec
@@ -38,3 +38,10 @@ def sections_at(path: str) -> list[type[Section]]:
 def section_class(path: str, kind: Any) -> type[Section] | None:
     """The section class at a dotted path with that `kind`."""
     return next((section for section in sections_at(path) if kind_of(section) == kind), None)
+
+
+def without_fields(value: Any, names: Collection[str]) -> Any:
+    """Plain values, as in a spec's canonical form, without the fields of these names, however deep they are."""
+    if isinstance(value, dict):
+        return {name: without_fields(inner, names) for name, inner in value.items() if name not in names}
+    return [without_fields(inner, names) for inner in value] if isinstance(value, list) else value
